@@ -1,0 +1,112 @@
+package message
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+)
+
+// Letter is one message as it was received: its bytes, which nobody changes, and the facts of
+// the SMTP transaction that brought it. It is the one value that smtpd hands to ticketing.
+type Letter struct {
+	ID         id.ID
+	ReceivedAt time.Time
+	Session    Session
+	MailFrom   address.Address   // the envelope sender; zero is the null reverse-path
+	Recipients []address.Address // accepted recipients, in the order of RCPT, without doubles
+	Raw        []byte            // the message as received, CRLF line ends; read-only, valid until Deliver returns
+	Received   string            // the Received field we add (RFC 5321 section 4.4), with its CRLF; not part of Raw
+	Verdict    Verdict
+}
+
+// Session holds the facts of one SMTP session that its letters keep.
+type Session struct {
+	ID       id.ID
+	Client   netip.Addr // address of the client, after the PROXY protocol
+	PTR      string     // forward-confirmed name of Client, or ""
+	Helo     string     // as sanitised: printable ASCII
+	TLS      string     // "TLS1.3 TLS_AES_128_GCM_SHA256", or "" for plaintext
+	Protocol string     // SMTP, ESMTP, ESMTPS, LMTP, … (RFC 3848)
+	SMTPUTF8 bool
+}
+
+// The reasons for which a recipient or a letter is refused. Whoever decides returns one of
+// them, perhaps wrapped; smtpd knows the reply that belongs to each. Every other error means
+// "not now" and is answered 451.
+var (
+	ErrNoSuchRecipient = errors.New("no such recipient")                       // 550 5.1.1
+	ErrNotOurDomain    = errors.New("not a domain of ours")                    // 550 5.7.1, no relaying
+	ErrOnlyBounces     = errors.New("return path takes the null sender alone") // 550 5.7.1
+	ErrUnregistered    = errors.New("sender is not registered")                // 550 5.7.1
+	ErrLoop            = errors.New("mail loop")                               // 554 5.4.6
+	ErrTooManyBounceTo = errors.New("null sender with several recipients")     // 550 5.7.1
+	ErrStorageFull     = errors.New("no space left")                           // 452 4.3.1
+	ErrMalformedFrom   = errors.New("not exactly one From address")            // 550 5.6.0
+	ErrPolicyRefusal   = errors.New("refused by policy")                       // 550 5.7.1
+	ErrTryLater        = errors.New("not now")                                 // 451 4.7.1
+)
+
+// Verdict is what sender authentication found. Its JSON form is stored with the letter and is
+// the "auth" object of `mxdesk inspect`.
+type Verdict struct {
+	SPF   SPF    `json:"spf"`
+	DKIM  []DKIM `json:"dkim"`
+	DMARC DMARC  `json:"dmarc"`
+	ARC   ARC    `json:"arc"`
+}
+
+// Result is a result of RFC 8601: none, neutral, pass, fail, softfail, policy, temperror or permerror.
+type Result string
+
+// The results of RFC 8601 section 2.7.
+const (
+	None      Result = "none"
+	Neutral   Result = "neutral"
+	Pass      Result = "pass"
+	Fail      Result = "fail"
+	SoftFail  Result = "softfail"
+	Policy    Result = "policy"
+	TempError Result = "temperror"
+	PermError Result = "permerror"
+)
+
+// SPF is the result of RFC 7208.
+type SPF struct {
+	Result      Result `json:"result"`
+	Domain      string `json:"domain"`
+	Identity    string `json:"identity"` // "mailfrom" or "helo"
+	Mechanism   string `json:"mechanism"`
+	Explanation string `json:"explanation"`
+}
+
+// DKIM is the result of one signature (RFC 6376, 8301, 8463).
+type DKIM struct {
+	Result    Result `json:"result"`
+	Domain    string `json:"domain"`
+	Selector  string `json:"selector"`
+	Identity  string `json:"identity"`
+	Algorithm string `json:"algorithm"`
+	KeyBits   int    `json:"key_bits"`
+	Reason    string `json:"reason"`
+}
+
+// DMARC is the result of RFC 9989.
+type DMARC struct {
+	Result       Result `json:"result"`
+	Domain       string `json:"domain"`
+	PolicyDomain string `json:"policy_domain"`
+	Policy       string `json:"policy"` // none, quarantine or reject
+	AlignedSPF   bool   `json:"aligned_spf"`
+	AlignedDKIM  bool   `json:"aligned_dkim"`
+	Record       string `json:"record"`
+}
+
+// ARC is the result of a chain (RFC 8617).
+type ARC struct {
+	Result    Result `json:"result"`
+	Instances int    `json:"instances"`
+	Reason    string `json:"reason"`
+}
