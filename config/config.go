@@ -1,0 +1,155 @@
+// Package config is what a server has to know before it has a database: where to listen, its
+// certificate, where PostgreSQL is, its limits. Everything an organisation decides is in the database.
+//
+// An option is declared once, as a field of Config. Its comment is its documentation, and
+// `mxdesk config` prints it; its tags say the rest:
+//
+//	toml     the key in the file; the environment variable is MXDESK_SECTION_KEY
+//	default  the value without file and environment; dev: the one of `mxdesk serve --dev`
+//	min max  bounds, in the form in which the value itself is written
+//	one_of   the words it may be
+//	required "yes": not empty
+//	reload   "yes": SIGHUP changes it, every other option needs a restart
+//
+// An option of type Secret has a twin KEY_file that names a file with the secret in it.
+//
+// Read in this order: config.go, types.go, option.go, load.go, print.go.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is the effective configuration: defaults, then the file, then the environment.
+type Config struct {
+	// The name of this machine in the SMTP greeting, in EHLO and in Received fields. Its A and PTR
+	// records should agree. Empty: the machine's own name.
+	Hostname Hostname `toml:"hostname"`
+	// The folder of the private PostgreSQL, of spooled letters and of the development Maildir.
+	DataDir string `toml:"data_dir" default:"/var/lib/mxdesk" dev:"data" required:"yes"`
+	// What this node does: smtp (take letters), deliver (send them), api, jobs (housekeeping).
+	Roles []Role `toml:"roles" default:"smtp,deliver,api,jobs" required:"yes"`
+	// How long letters and requests in progress may take to end after SIGTERM.
+	StopTimeout time.Duration `toml:"stop_timeout" default:"30s" min:"1s" max:"10m"`
+
+	SMTP     SMTP     `toml:"smtp"`
+	LMTP     LMTP     `toml:"lmtp"`
+	API      API      `toml:"api"`
+	Metrics  Metrics  `toml:"metrics"`
+	TLS      TLS      `toml:"tls"`
+	Database Database `toml:"database"`
+	DNS      DNS      `toml:"dns"`
+	Outbound Outbound `toml:"outbound"`
+	Log      Log      `toml:"log"`
+
+	origins map[string]origin // by key; absent: the default
+}
+
+// SMTP is the server that takes letters, and its limits. Over a limit the client hears 421 or 4xx
+// with the limit's name.
+type SMTP struct {
+	// Where letters are taken: HOST:PORT, or unix:PATH.
+	Listen []Listener `toml:"listen" default:":25" dev:"127.0.0.1:2525"`
+	// Networks of load balancers whose PROXY protocol header (v1 or v2) is required and believed.
+	ProxyNetworks []netip.Prefix `toml:"proxy_networks"`
+	// Sessions at one time.
+	MaxConnections int `toml:"max_connections" default:"1000" min:"1" max:"100000"`
+	// Sessions at one time from one client network (IPv4 /32, IPv6 /64).
+	MaxConnectionsPerNetwork int `toml:"max_connections_per_network" default:"30" min:"1" max:"100000"`
+	// New sessions a minute from one client network.
+	ConnectionsPerMinute int `toml:"connections_per_minute" default:"300" min:"1" max:"1000000"`
+	// Letters in one session.
+	MessagesPerConnection int `toml:"messages_per_connection" default:"100" min:"1" max:"100000"`
+	// Recipients of one letter; RFC 5321 section 4.5.3.1.8 asks for 100 at least.
+	MaxRecipients int `toml:"max_recipients" default:"100" min:"1" max:"1000"`
+	// Size of one letter; announced as SIZE.
+	MaxMessageSize Size `toml:"max_message_size" default:"35MiB" min:"64KiB" max:"200MiB"`
+	// Size of the header block of one letter.
+	MaxHeaderSize Size `toml:"max_header_size" default:"256KiB" min:"16KiB" max:"1MiB"`
+	// Length of one command line; RFC 5321 section 4.5.3.1.4 asks for 512 at least.
+	MaxCommandLength Size `toml:"max_command_length" default:"2048B" min:"512B" max:"64KiB"`
+	// Length of one line of a letter. RFC 5322 allows 998, but real mail has longer ones.
+	MaxLineLength Size `toml:"max_line_length" default:"128KiB" min:"1000B" max:"1MiB"`
+	// Longest wait for the next command.
+	IdleTimeout time.Duration `toml:"idle_timeout" default:"5m" min:"1s" max:"1h"`
+	// Longest time for one letter, from DATA to its last byte.
+	DataTimeout time.Duration `toml:"data_timeout" default:"10m" min:"10s" max:"1h"`
+	// Longest time for one session.
+	SessionTimeout time.Duration `toml:"session_timeout" default:"20m" min:"10s" max:"24h"`
+	// Wrong commands before the session is ended.
+	MaxBadCommands int `toml:"max_bad_commands" default:"10" min:"1" max:"1000"`
+}
+
+// LMTP is for those who keep their own mail server in front (RFC 2033).
+type LMTP struct {
+	// Where letters are taken by LMTP: HOST:PORT or unix:PATH. Nobody checks who speaks there: keep it private.
+	Listen []Listener `toml:"listen"`
+}
+
+// API is the JSON interface.
+type API struct {
+	// Where the JSON API is served: HOST:PORT, or unix:PATH. Put a TLS proxy before it when others shall reach it.
+	Listen []Listener `toml:"listen" default:"127.0.0.1:8025"`
+}
+
+// Metrics is for those who watch the server.
+type Metrics struct {
+	// Where /metrics, /healthz and /readyz are served, without sign-in: HOST:PORT or unix:PATH. Empty: nowhere.
+	Listen []Listener `toml:"listen" default:"127.0.0.1:9025"`
+	// Serve profiles under /debug/pprof/ there too.
+	Pprof bool `toml:"pprof" default:"false"`
+}
+
+// TLS is the certificate for STARTTLS. The files are read again when they change and on SIGHUP.
+type TLS struct {
+	// Certificate chain, PEM. Empty: STARTTLS is not offered.
+	CertificateFile string `toml:"certificate_file" reload:"yes"`
+	// Private key of the certificate, PEM.
+	KeyFile string `toml:"key_file" reload:"yes"`
+}
+
+// Database is where everything is kept.
+type Database struct {
+	// PostgreSQL 15 or newer, as URL or in keyword form; several hosts are allowed. Empty: mxdesk runs a private
+	// one in the data folder.
+	URL DatabaseURL `toml:"url"`
+	// Folder with the programs of the private PostgreSQL (initdb, postgres). Empty: searched for.
+	BinDir string `toml:"bin_dir"`
+	// Connections to PostgreSQL. More than 8 to 16 make it slower.
+	PoolSize int `toml:"pool_size" default:"12" min:"4" max:"200"`
+}
+
+// DNS is whom to ask.
+type DNS struct {
+	// Name servers to ask, HOST:PORT. Empty: those of the system. DANE needs one that validates DNSSEC, on this machine.
+	Resolvers []Listener `toml:"resolvers"`
+	// Longest wait for one answer.
+	Timeout time.Duration `toml:"timeout" default:"5s" min:"100ms" max:"1m"`
+}
+
+// Outbound is how letters leave.
+type Outbound struct {
+	// How letters leave: "maildir:DIR" writes them into a Maildir (a relative DIR is inside the data folder),
+	// "discard:" drops them, "mx" delivers to the recipients' servers, "smtp://HOST:PORT" (STARTTLS if
+	// offered) and "smtps://HOST:PORT" (TLS from the start) give them to a smart host.
+	Transport Transport `toml:"transport" default:"maildir:outbox"`
+	// User name at the smart host. Empty: no sign-in.
+	SmarthostUser string `toml:"smarthost_user"`
+	// Password at the smart host. It is sent over TLS alone.
+	SmarthostPassword Secret `toml:"smarthost_password"`
+	// Port of the recipients' servers. Other than 25 for tests alone.
+	MXPort int `toml:"mx_port" default:"25" min:"1" max:"65535"`
+	// Deliver to loopback and private addresses too. For tests and closed networks: otherwise anybody's MX
+	// record could point mxdesk at a machine of yours.
+	AllowPrivateDestinations bool `toml:"allow_private_destinations" default:"false"`
+}
+
+// Log is what is told, on standard error.
+type Log struct {
+	// Least level that is told.
+	Level slog.Level `toml:"level" default:"info" one_of:"debug,info,warn,error" reload:"yes"`
+	// The form of a line.
+	Format string `toml:"format" default:"text" one_of:"text,json"`
+}
