@@ -34,6 +34,7 @@ type Delivery struct {
 	MessageID   string   // without brackets; ours, and the same at every attempt
 	References  []string // ids the recipient has seen, oldest first, without brackets
 	Hold        time.Duration
+	Unsubscribe bool // the recipient may leave with one click: List-Id and List-Unsubscribe are added
 }
 
 // Outcome is what finally became of a delivery.

@@ -1,0 +1,139 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+)
+
+// How long a delivery is tried, and when its delay is told.
+const (
+	Expiry      = 5 * 24 * time.Hour
+	DelayNotice = 4 * time.Hour
+)
+
+// ErrNoDelivery is returned for a delivery that is not in the queue (any more); ErrLeased for one
+// that is being sent at this moment.
+var (
+	ErrNoDelivery = errors.New("no such delivery in the queue")
+	ErrLeased     = errors.New("the delivery is being sent now")
+)
+
+// OnFinal is told of outcomes in the transaction that records them. Its error rolls that
+// transaction back.
+type OnFinal func(ctx context.Context, tx pgx.Tx, finals []Final) error
+
+// QueueConfig is what a Queue needs besides its database.
+type QueueConfig struct {
+	// Lane names the lane of a recipient; every node must answer the same. nil: its domain.
+	Lane func(organisation int32, recipient address.Address) string
+}
+
+// Queue is the part of the stage that needs no worker: it takes messages in, answers questions
+// about deliveries and changes their state by hand. It is safe for concurrent use.
+type Queue struct {
+	pool *pgxpool.Pool
+	cfg  QueueConfig
+	node id.ID // distinguishes our own NOTIFY from another node's
+
+	// OnFinal is told of final outcomes, OnDelay once of a delivery that waits for DelayNotice. Set
+	// them before Run and before any action; nil: nobody is told.
+	OnFinal OnFinal
+	OnDelay OnFinal
+
+	wake     chan struct{} // to the worker of this process
+	announce chan struct{} // to Run, which tells the other nodes
+}
+
+// NewQueue returns the queue in the database behind pool.
+func NewQueue(pool *pgxpool.Pool, cfg QueueConfig) *Queue {
+	if cfg.Lane == nil {
+		cfg.Lane = func(_ int32, to address.Address) string { return to.Domain }
+	}
+	return &Queue{pool: pool, cfg: cfg, node: id.New(), wake: make(chan struct{}, 1), announce: make(chan struct{}, 1)}
+}
+
+// Enqueue appends to b the two statements that put messages into the queue. They touch no row
+// that exists and so wait for nobody. Call Hint once the transaction is committed.
+func (q *Queue) Enqueue(b *pgx.Batch, messages []Message) {
+	if len(messages) == 0 {
+		return
+	}
+	enqueueMessages(b, messages)
+	enqueueDeliveries(b, messages, q.cfg.Lane)
+}
+
+// EnqueueTx does what Enqueue does, in one round trip of its own.
+func (q *Queue) EnqueueTx(ctx context.Context, tx pgx.Tx, messages []Message) error {
+	var b pgx.Batch
+	q.Enqueue(&b, messages)
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("enqueue: %w", err)
+	}
+	return nil
+}
+
+// Hint says that there may be something to send: at once to the worker of this process, soon to
+// the other nodes. It never blocks, and nothing depends on it but time.
+func (q *Queue) Hint() {
+	signal(q.wake)
+	signal(q.announce)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// announceEvery keeps NOTIFY rare: it takes a lock of the whole database at commit.
+const announceEvery = 100 * time.Millisecond
+
+// Run tells the other nodes of hints, at most ten times a second, until ctx ends. Errors are not
+// its business: the others poll.
+func (q *Queue) Run(ctx context.Context) error {
+	pause := time.NewTicker(announceEvery)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-q.announce:
+		}
+		_ = notify(ctx, q.pool, q.node)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pause.C:
+		}
+	}
+}
+
+// joinIDs writes ids for the refs column: those that can stand in a header field, capped.
+func joinIDs(ids []string) string {
+	keep := make([]string, 0, len(ids))
+	for _, s := range ids {
+		if validMessageID(s) {
+			keep = append(keep, s)
+		}
+	}
+	return strings.Join(capReferences(keep), " ")
+}
+
+// storable makes s fit for a column of type text: valid UTF-8 without NUL. A letter must not be
+// lost for a byte.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
