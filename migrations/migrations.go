@@ -11,7 +11,9 @@ package migrations
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,6 +84,16 @@ func Version(ctx context.Context, db interface {
 func Latest() int {
 	names, _ := fs.Glob(files, "*.sql") // the pattern is well formed
 	return len(names)
+}
+
+// Digest identifies the migrations of this program by their content, in hexadecimal.
+func Digest() string {
+	h := sha256.New()
+	all, _ := load(files) // what cannot be loaded is reported by Apply
+	for _, m := range all {
+		fmt.Fprintf(h, "%s\x00%s\x00", m.name, m.sql)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // applyNext runs the one migration that comes next, if any is left once the lock is ours, and
