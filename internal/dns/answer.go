@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 )
 
@@ -49,7 +50,7 @@ func mergeIP(v4, v6 answer[netip.Addr]) ([]netip.Addr, bool, error) {
 	authentic := v4.authentic && v6.authentic
 	switch {
 	case v4.err == nil && v6.err == nil:
-		return append(v4.records, v6.records...), authentic, nil
+		return slices.Concat(v4.records, v6.records), authentic, nil
 	case v4.err == nil:
 		return v4.records, v4.authentic && errors.Is(v6.err, ErrNotFound) && v6.authentic, nil
 	case v6.err == nil:
