@@ -1,0 +1,24 @@
+// Package route finds the hosts that take the mail of a domain, and connects to them.
+//
+//	domain ── Router.Hosts ──▶ hosts, best first ── Targets ──▶ addresses ── Dialer ──▶ connection
+//
+// What the DNS says, and what it means (RFC 5321 section 5.1, RFC 7505):
+//
+//	MX answer                         outcome
+//	no such domain                    permanent, host_unknown
+//	temporary error                   temporary, network
+//	the null MX alone                 permanent, not_accepting
+//	no MX, but addresses              the domain itself is the host
+//	no MX and no address              permanent, host_unknown
+//	MX, some host has an address      those hosts; equal preferences in random order
+//	MX, a host is ourselves           only hosts preferred to us; none: permanent, loop
+//	MX, no host has an address        permanent, host_unknown; temporary, network if some lookup failed
+//	only addresses nobody may have    permanent, host_unknown
+//
+// Addresses that nobody may have are those of the machine and of private networks: whoever writes an MX
+// record must not choose which of our internal services we talk to. They are left out of
+// Hosts and refused once more by the Dialer at the moment of connecting, so that it does
+// not matter how old or by whom the answer was. Hosts which the operator configured are trusted.
+//
+// Reading order: route.go, forbidden.go, dialer.go.
+package route

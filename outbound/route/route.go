@@ -1,0 +1,288 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/bounce"
+	"mxdesk/internal/dns"
+	"mxdesk/outbound/smtpclient"
+)
+
+// Bounds on what a domain's owner can make us try (RFC 5321 section 5.1 asks for at least two).
+const (
+	maxHosts         = 10
+	maxAddresses     = 20
+	maxHostAddresses = 6 // of one host, so that the first cannot crowd out the others
+
+	smtpPort = 25
+)
+
+// Host is one host that takes mail for a domain.
+type Host struct {
+	Name      string                // as in SNI and certificates; an address literal without brackets for a literal domain
+	Addresses []netip.Addr          // in the order to try them: IPv6 and IPv4 in turn
+	Port      uint16                // TCP port
+	TLS       smtpclient.TLSLevel   // what the connection must be
+	Implicit  bool                  // TLS from the first byte
+	Verify    smtpclient.VerifyFunc // judges the certificate in place of the roots; nil without such a policy
+	Auth      *smtpclient.Auth      // for a smart host
+	Authentic bool                  // every DNS answer on the way here was vouched for by a validating resolver (what DANE needs)
+	Trusted   bool                  // configured by the operator: may be a private address
+}
+
+// Error is why there is no host for a domain.
+type Error struct {
+	Permanent bool
+	Reason    string // one of the reasons of package bounce
+	Status    string // enhanced status code (RFC 3463)
+	Text      string // for the log and the ticket: printable
+	Err       error  // the cause, if there is one
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Text
+	}
+	return fmt.Sprintf("%s: %v", e.Text, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Router finds hosts. Its fields are set once; it may be used by many goroutines.
+type Router struct {
+	Resolver     dns.Resolver
+	Names        []string     // our own host names: an MX that is one of them is ourselves
+	Own          []netip.Addr // our own addresses, as seen from outside
+	AllowPrivate bool         // for tests and closed networks: deliver to any address
+	Port         uint16       // where MX hosts listen; 0 is 25
+}
+
+// Smarthost is a relay that takes all mail of an organisation.
+type Smarthost struct {
+	Host     string // a name, or an address with or without brackets
+	Port     uint16
+	TLS      smtpclient.TLSLevel
+	Implicit bool
+	Auth     *smtpclient.Auth
+}
+
+// Hosts finds the hosts for a domain, the ones to try first first. The error is an *Error.
+func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
+	domain, err := address.ParseDomain(domain)
+	if err != nil {
+		return nil, &Error{Permanent: true, Reason: bounce.HostUnknown, Status: "5.1.2", Text: "the domain is no host name", Err: err}
+	}
+	if ip, ok := literal(domain); ok {
+		return r.literalHost(ip)
+	}
+	records, authentic, err := r.Resolver.MX(ctx, domain)
+	switch {
+	case errors.Is(err, dns.ErrNoDomain):
+		return nil, unknown("the domain does not exist", err)
+	case errors.Is(err, dns.ErrNotFound):
+		records = []dns.MX{{Host: domain}}
+	case err != nil:
+		return nil, unreachable("MX lookup failed", err)
+	}
+	exchangers := usable(records)
+	switch {
+	case len(exchangers) == 0 && slices.ContainsFunc(records, isNull):
+		return nil, &Error{Permanent: true, Reason: bounce.NotAccepting, Status: "5.1.10", Text: "the domain takes no mail (null MX)"}
+	case len(exchangers) == 0:
+		return nil, unknown("no MX record of the domain names a host", nil)
+	}
+	return r.choose(exchangers, r.resolve(ctx, exchangers), authentic)
+}
+
+// Via finds the addresses of a smart host. Its errors are always temporary: a mistake in our own
+// configuration is no reason to give up a letter.
+func (r *Router) Via(ctx context.Context, s Smarthost) ([]Host, error) {
+	h := Host{Name: strings.Trim(s.Host, "[]"), Port: s.Port, TLS: s.TLS, Implicit: s.Implicit, Auth: s.Auth, Trusted: true}
+	if ip, err := netip.ParseAddr(h.Name); err == nil {
+		h.Addresses = []netip.Addr{ip}
+		return []Host{h}, nil
+	}
+	addresses, authentic, err := r.Resolver.IP(ctx, h.Name)
+	if err != nil {
+		return nil, unreachable("lookup of the smart host failed", err)
+	}
+	h.Addresses, h.Authentic = inTurn(addresses), authentic
+	return []Host{h}, nil
+}
+
+func unknown(text string, err error) *Error {
+	return &Error{Permanent: true, Reason: bounce.HostUnknown, Status: "5.1.2", Text: text, Err: err}
+}
+
+func unreachable(text string, err error) *Error {
+	return &Error{Reason: bounce.Network, Status: "4.4.3", Text: text, Err: err}
+}
+
+func literal(domain string) (netip.Addr, bool) {
+	inner, ok := strings.CutPrefix(domain, "[")
+	if !ok {
+		return netip.Addr{}, false
+	}
+	ip, err := netip.ParseAddr(strings.TrimPrefix(strings.TrimSuffix(inner, "]"), "IPv6:"))
+	return ip, err == nil
+}
+
+func (r *Router) literalHost(ip netip.Addr) ([]Host, error) {
+	switch {
+	case slices.Contains(r.Own, ip.Unmap()):
+		return nil, loops()
+	case !r.AllowPrivate && forbidden(ip):
+		return nil, unknown("the address belongs to a private network", nil)
+	}
+	return []Host{r.host(ip.String(), []netip.Addr{ip})}, nil
+}
+
+func (r *Router) host(name string, addresses []netip.Addr) Host {
+	h := Host{Name: name, Addresses: addresses, Port: r.Port, TLS: smtpclient.TLSOpportunistic}
+	if h.Port == 0 {
+		h.Port = smtpPort
+	}
+	return h
+}
+
+func loops() *Error {
+	return &Error{Permanent: true, Reason: bounce.Loop, Status: "5.4.6", Text: "mail for the domain comes back to ourselves"}
+}
+
+func isNull(mx dns.MX) bool { return mx.Host == "" || mx.Host == "." }
+
+// usable are the records that name a host, best first, those of one preference in random order
+// (RFC 5321 section 5.1), at most maxHosts.
+func usable(records []dns.MX) []dns.MX {
+	out := make([]dns.MX, 0, len(records))
+	seen := make(map[string]bool)
+	for _, mx := range records {
+		name, err := address.ParseDomain(mx.Host)
+		if err != nil || name[0] == '[' {
+			continue // the null MX too
+		}
+		out = append(out, dns.MX{Preference: mx.Preference, Host: name})
+	}
+	rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	slices.SortStableFunc(out, func(a, b dns.MX) int { return int(a.Preference) - int(b.Preference) })
+	out = slices.DeleteFunc(out, func(mx dns.MX) bool {
+		double := seen[mx.Host]
+		seen[mx.Host] = true
+		return double
+	})
+	return out[:min(len(out), maxHosts)]
+}
+
+// found is what a host name led to.
+type found struct {
+	addresses []netip.Addr
+	authentic bool
+	err       error
+}
+
+// resolve looks all hosts up at once. All are needed, not just the first: any may be ourselves.
+func (r *Router) resolve(ctx context.Context, exchangers []dns.MX) []found {
+	all := make([]found, len(exchangers))
+	var wg sync.WaitGroup
+	for i, mx := range exchangers {
+		wg.Go(func() {
+			f := &all[i]
+			f.addresses, f.authentic, f.err = r.Resolver.IP(ctx, mx.Host)
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// choose is the decision (pure): which of the resolved exchangers we deliver to.
+func (r *Router) choose(exchangers []dns.MX, resolved []found, authentic bool) ([]Host, error) {
+	var hosts []Host
+	var failed, private error
+	total := 0
+	end := r.ourPreference(exchangers, resolved)
+	for i, mx := range exchangers {
+		f := resolved[i]
+		switch {
+		case int(mx.Preference) >= end:
+			continue
+		case f.err != nil:
+			if !errors.Is(f.err, dns.ErrNotFound) {
+				failed = f.err
+			}
+			continue
+		}
+		allowed := slices.DeleteFunc(slices.Clone(f.addresses), func(ip netip.Addr) bool { return !r.AllowPrivate && forbidden(ip) })
+		if len(allowed) == 0 {
+			private = fmt.Errorf("%w: %s", ErrForbidden, mx.Host)
+			continue
+		}
+		allowed = inTurn(allowed)
+		allowed = allowed[:min(len(allowed), maxHostAddresses, maxAddresses-total)]
+		if total += len(allowed); len(allowed) == 0 {
+			break
+		}
+		h := r.host(mx.Host, allowed)
+		h.Authentic = authentic && f.authentic
+		hosts = append(hosts, h)
+	}
+	switch {
+	case len(hosts) > 0:
+		return hosts, nil
+	case failed != nil:
+		return nil, unreachable("lookup of the mail hosts failed", failed)
+	case private != nil:
+		return nil, unknown("the mail hosts have only addresses of private networks", private)
+	case end <= 0xffff:
+		return nil, loops()
+	}
+	return nil, unknown("no mail host of the domain has an address", nil)
+}
+
+// ourPreference is the best preference at which we ourselves are listed, or one above all: hosts
+// that are not better than us would send the letter back (RFC 5321 section 5.1).
+func (r *Router) ourPreference(exchangers []dns.MX, resolved []found) int {
+	for i, mx := range exchangers { // best first
+		isOwn := func(ip netip.Addr) bool { return slices.Contains(r.Own, ip.Unmap()) }
+		isName := func(name string) bool { return strings.EqualFold(strings.TrimSuffix(name, "."), mx.Host) }
+		if slices.ContainsFunc(r.Names, isName) || slices.ContainsFunc(resolved[i].addresses, isOwn) {
+			return int(mx.Preference)
+		}
+	}
+	return 0xffff + 1
+}
+
+// inTurn puts one IPv6 address, one IPv4 address, and so on, each family in random order: a
+// host whose IPv6 is broken costs one attempt, not all of them (as RFC 8305 section 4 orders them).
+func inTurn(addresses []netip.Addr) []netip.Addr {
+	var v6, v4 []netip.Addr
+	for _, ip := range addresses {
+		if ip = ip.Unmap(); ip.Is6() {
+			v6 = append(v6, ip)
+		} else {
+			v4 = append(v4, ip)
+		}
+	}
+	shuffle := func(a []netip.Addr) { rand.Shuffle(len(a), func(i, j int) { a[i], a[j] = a[j], a[i] }) }
+	shuffle(v6)
+	shuffle(v4)
+	out := make([]netip.Addr, 0, len(addresses))
+	for i := range max(len(v6), len(v4)) {
+		if i < len(v6) {
+			out = append(out, v6[i])
+		}
+		if i < len(v4) {
+			out = append(out, v4[i])
+		}
+	}
+	return out
+}
