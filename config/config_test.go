@@ -66,15 +66,25 @@ proxy_networks = ["192.0.2.0/24"]
 transport = "smtp://[::1]:587"
 allow_private_destinations = true
 `)
-	c, err := Load(path, []string{"HOME=/", "MXDESK_SMTP_LISTEN=:2, [::1]:3", "MXDESK_LOG_LEVEL=debug", "MXDESK_CONFIG=x",
-		"MXDESK_SERVICE_HOST=10.0.0.1", "MXDESK_PORT_25_TCP_ADDR=10.0.0.1", "MXDESK_METRICS_LISTEN="})
+	c, err := Load(path, []string{
+		"HOME=/", "MXDESK_SMTP_LISTEN=:2, [::1]:3", "MXDESK_LOG_LEVEL=debug", "MXDESK_CONFIG=x",
+		"MXDESK_SERVICE_HOST=10.0.0.1", "MXDESK_PORT_25_TCP_ADDR=10.0.0.1", "MXDESK_METRICS_LISTEN=",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []any{c.Hostname, c.Roles, c.SMTP.Listen, c.SMTP.MaxMessageSize, c.SMTP.MaxRecipients, c.SMTP.IdleTimeout,
-		c.Outbound.Transport, c.Outbound.AllowPrivateDestinations, c.Log.Level, len(c.Metrics.Listen)}
-	want := []any{Hostname("file.example.org"), []Role{RoleSMTP, RoleJobs}, []Listener{{"tcp", ":2"}, {"tcp", "[::1]:3"}},
-		Size(100000), 128, time.Hour, Transport{Kind: TransportSMTP, Address: "[::1]:587"}, true, slog.LevelDebug, 0}
+	got := []any{
+		c.Hostname, c.Roles, c.SMTP.Listen, c.SMTP.MaxMessageSize, c.SMTP.MaxRecipients, c.SMTP.IdleTimeout,
+		c.Outbound.Transport, c.Outbound.AllowPrivateDestinations, c.Log.Level, len(c.Metrics.Listen),
+	}
+	want := []any{
+		Hostname("file.example.org"),
+		[]Role{RoleSMTP, RoleJobs},
+		[]Listener{{"tcp", ":2"}, {"tcp", "[::1]:3"}},
+		Size(100000), 128, time.Hour,
+		Transport{Kind: TransportSMTP, Address: "[::1]:587"},
+		true, slog.LevelDebug, 0,
+	}
 	for i := range want {
 		if !reflect.DeepEqual(got[i], want[i]) {
 			t.Errorf("value %d is %v, want %v", i, got[i], want[i])
@@ -198,8 +208,10 @@ func TestUnreadableFile(t *testing.T) {
 
 func TestSecretsAreNeverShown(t *testing.T) {
 	password := writeFile(t, "hush\n")
-	c, err := Load("", []string{"MXDESK_DATABASE_URL=postgres://app:hush@a,b:5433/desk?sslpassword=hush",
-		"MXDESK_OUTBOUND_SMARTHOST_USER=u", "MXDESK_OUTBOUND_SMARTHOST_PASSWORD_FILE=" + password, "MXDESK_OUTBOUND_TRANSPORT=smtps://mail:465"})
+	c, err := Load("", []string{
+		"MXDESK_DATABASE_URL=postgres://app:hush@a,b:5433/desk?sslpassword=hush",
+		"MXDESK_OUTBOUND_SMARTHOST_USER=u", "MXDESK_OUTBOUND_SMARTHOST_PASSWORD_FILE=" + password, "MXDESK_OUTBOUND_TRANSPORT=smtps://mail:465",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
