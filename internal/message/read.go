@@ -1,0 +1,142 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"mxdesk/internal/bounce"
+)
+
+// ParserVersion is stored with everything that Read made. It grows when Read would give another answer for
+// the same bytes, so that letters read before can be read again.
+const ParserVersion = 1
+
+// maxWarnings bounds the warnings of one letter.
+const maxWarnings = 50
+
+// Read reads a letter. It never fails: what it cannot make sense of is kept as text or as an attachment,
+// with a warning. raw is not changed; attachments may share its memory. Of env only what the SMTP
+// transaction said is needed; the zero value is a letter from nowhere.
+func Read(raw []byte, env Envelope) (c *Content) {
+	r := reader{c: &Content{}, env: env}
+	defer func() {
+		if p := recover(); p != nil {
+			c = rawContent(raw, fmt.Sprint("internal: ", p))
+		}
+	}()
+	r.read(raw)
+	return r.c
+}
+
+// rawContent is what is left to say of a letter that Read could not take: its bytes as text.
+func rawContent(raw []byte, why string) *Content {
+	const maxText = 1 << 20
+	text := CleanText(strings.ToValidUTF8(string(raw[:min(len(raw), maxText)]), "\ufffd"))
+	return &Content{Text: text, ReplyText: text, Kind: Human, Warnings: []string{CleanLine(why)}}
+}
+
+type reader struct {
+	c   *Content
+	env Envelope
+}
+
+func (r *reader) warn(code, detail string) {
+	if w := code + ": " + detail; len(r.c.Warnings) < maxWarnings && !contains(r.c.Warnings, w) {
+		r.c.Warnings = append(r.c.Warnings, w)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) read(raw []byte) {
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') >= 0 {
+		r.warn("line-ends", "lines end with CR alone")
+		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
+	}
+	h, rest := splitHeader(raw, true, r.warn)
+	w := walker{warn: r.warn, budget: maxExpand*len(raw) + maxExpandBase}
+	w.hint = parseContentField(h.get("Content-Type"), "").get("charset")
+	r.fields(h, w.hint)
+	w.walk(h, rest, place{})
+	b := w.assemble()
+
+	lines := b.lines()
+	r.c.Text = joinLines(lines)
+	r.c.ReplyText, r.c.QuotedText, r.c.Signature = splitReply(lines)
+	if src := b.sourceHTML(); src != "" {
+		r.c.HTML = CleanText(SanitizeHTML(src, b.hasCID))
+	}
+	r.c.Attachments = b.attachments
+
+	ctype := parseContentField(h.get("Content-Type"), w.hint)
+	_ = r.bounceInput(h, ctype, &w, &b)
+	r.c.Kind, r.c.Signals = decideKind(kindFacts{header: h, ctype: ctype, env: r.env, report: r.c.Bounce, c: r.c})
+}
+
+// fields reads the header.
+func (r *reader) fields(h header, hint string) {
+	c := r.c
+	if v := h.get("Message-ID"); v != nil {
+		c.MessageID = parseMessageID(v)
+	}
+	c.InReplyTo = parseIDs(bytes.Join(h.all("In-Reply-To"), []byte(" ")))
+	c.References = parseIDs(bytes.Join(h.all("References"), []byte(" ")))
+	c.ThreadRefs = threadRefs(c.InReplyTo, c.References, c.MessageID)
+	if v := h.get("Date"); v != nil {
+		var ok bool
+		if c.Date, ok = parseDate(v); !ok {
+			r.warn("date", "not a date")
+		}
+	}
+	list := func(name string) (all []Mailbox) {
+		for _, v := range h.all(name) {
+			all = append(all, parseMailboxes(v, hint)...)
+		}
+		return all
+	}
+	c.From, c.Sender, c.ReplyTo, c.To, c.Cc = list("From"), list("Sender"), list("Reply-To"), list("To"), list("Cc")
+	c.FromFields, c.ReceivedFields = h.count("From"), h.count("Received")
+	switch {
+	case c.FromFields > 1:
+		r.warn("multiple-from", "more than one From field")
+	case len(c.From) > 1:
+		r.warn("multiple-from", "more than one address in From")
+	case len(c.From) == 0:
+		r.warn("no-from", "no From address")
+	}
+	c.Subject = decodeHeader(h.get("Subject"), hint)
+	c.SubjectClean = CleanSubject(c.Subject)
+}
+
+// bounceInput is what the reader of reports needs.
+func (r *reader) bounceInput(h header, ctype contentField, w *walker, b *body) *bounce.Input {
+	in := &bounce.Input{
+		Header: func(name string) []string {
+			var out []string
+			for _, v := range h.all(name) {
+				out = append(out, decodeHeader(v, w.hint))
+			}
+			return out
+		},
+		NullSender: r.env.NullSender || strings.TrimSpace(unfold(h.get("Return-Path"))) == "<>",
+		Type:       ctype.value,
+		ReportType: strings.ToLower(ctype.get("report-type")),
+		Subject:    r.c.Subject,
+		Text:       r.c.Text,
+	}
+	if len(r.c.From) > 0 {
+		in.From = strings.ToLower(r.c.From[0].Address)
+	}
+	for _, p := range b.leaves {
+		in.Parts = append(in.Parts, bounce.Part{Type: p.ctype.value, Data: p.decode(w)})
+	}
+	return in
+}
