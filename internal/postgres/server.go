@@ -128,7 +128,7 @@ func (s *Server) supervise(stopping context.Context, p *process) {
 
 // restart launches the server after a pause that doubles with each end of late.
 func (s *Server) restart(stopping context.Context, ends int) (*process, error) {
-	if err := pause(stopping, 100*time.Millisecond<<ends); err != nil {
+	if err := pause(stopping, 50*time.Millisecond<<ends); err != nil {
 		return nil, err
 	}
 	p, err := s.launch(stopping)
