@@ -60,8 +60,10 @@ type SMTP struct {
 	MaxConnectionsPerNetwork int `toml:"max_connections_per_network" default:"30" min:"1" max:"100000"`
 	// New sessions a minute from one client network.
 	ConnectionsPerMinute int `toml:"connections_per_minute" default:"300" min:"1" max:"1000000"`
+	// Networks that the two limits per client network spare.
+	ExemptNetworks []netip.Prefix `toml:"exempt_networks" default:"127.0.0.0/8,::1/128"`
 	// Letters in one session.
-	MessagesPerConnection int `toml:"messages_per_connection" default:"100" min:"1" max:"100000"`
+	MessagesPerConnection int `toml:"messages_per_connection" default:"1000" min:"1" max:"100000"`
 	// Recipients of one letter; RFC 5321 section 4.5.3.1.8 asks for 100 at least.
 	MaxRecipients int `toml:"max_recipients" default:"100" min:"1" max:"1000"`
 	// Size of one letter; announced as SIZE.
@@ -69,9 +71,15 @@ type SMTP struct {
 	// Size of the header block of one letter.
 	MaxHeaderSize Size `toml:"max_header_size" default:"256KiB" min:"16KiB" max:"1MiB"`
 	// Length of one command line; RFC 5321 section 4.5.3.1.4 asks for 512 at least.
-	MaxCommandLength Size `toml:"max_command_length" default:"2048B" min:"512B" max:"64KiB"`
+	MaxCommandLength Size `toml:"max_command_length" default:"2048B" min:"512B" max:"8KiB"`
 	// Length of one line of a letter. RFC 5322 allows 998, but real mail has longer ones.
 	MaxLineLength Size `toml:"max_line_length" default:"128KiB" min:"1000B" max:"1MiB"`
+	// Size above which a letter is kept on disk, not in memory, while it arrives.
+	SpoolAbove Size `toml:"spool_above" default:"1MiB" min:"4KiB" max:"200MiB"`
+	// Space that must be free in the data folder; with less, letters are refused for the time being (452).
+	MinFreeSpace Size `toml:"min_free_space" default:"128MiB" min:"1MiB" max:"1024GiB"`
+	// Wait before the greeting: a client that speaks during it is refused. 0s looks, but does not wait.
+	GreetDelay time.Duration `toml:"greet_delay" default:"0s" min:"0s" max:"30s"`
 	// Longest wait for the next command.
 	IdleTimeout time.Duration `toml:"idle_timeout" default:"5m" min:"1s" max:"1h"`
 	// Longest time for one letter, from DATA to its last byte.
