@@ -47,8 +47,10 @@ type migration struct {
 
 // Apply runs the migrations that db lacks, and waits for another node that is at it. It returns an
 // error that wraps ErrNewer when db has more of them than this program.
-func Apply(ctx context.Context, db DB) error {
-	all, err := load(files)
+func Apply(ctx context.Context, db DB) error { return applyFiles(ctx, db, files) }
+
+func applyFiles(ctx context.Context, db DB, fsys fs.FS) error {
+	all, err := load(fsys)
 	if err != nil {
 		return err
 	}
