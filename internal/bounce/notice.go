@@ -1,0 +1,251 @@
+package bounce
+
+import (
+	"slices"
+	"strings"
+)
+
+// mention is an address in a notice, the line it stands in, and how sure the form makes it that
+// this is a failed recipient.
+type mention struct {
+	addr string
+	line int
+	rank int
+}
+
+// How an address stands in its line.
+const (
+	inSentence = iota // "wasn't delivered to a@b because"
+	atStart           // "a@b 様"
+	labelled          // "To: a@b", "RCPT TO:<a@b>"
+	named             // "A Name <a@b>" alone in its line
+	listed            // "<a@b>: reason", or the address alone
+)
+
+// mentions finds the addresses of a notice and what their form says. Addresses that a label
+// makes the author's, and those one is told to write to, are left out.
+func mentions(said []string) []mention {
+	var list []mention
+	for i, line := range said {
+		for _, f := range findAddresses(line) {
+			before, after := line[:f.start], line[f.end:]
+			if notRecipient(before, after, line, f.addr) {
+				continue
+			}
+			if len(list) == maxRecipients {
+				return list
+			}
+			list = append(list, mention{clean(f.addr, maxAddress), i, rankOf(before, after)})
+		}
+	}
+	return list
+}
+
+// rankOf says how an address stands between the two halves of its line.
+func rankOf(before, after string) int {
+	b := strings.ToLower(strings.Trim(before, " \t<\"'*•·-–>([{=#"))
+	a := strings.TrimLeft(after, ">\"')]} \t")
+	label := strings.TrimRight(b, " :：<\"'")
+	closes := a == "" || strings.IndexByte(":;,(<-", a[0]) >= 0 || strings.HasPrefix(a, "...") || strings.HasPrefix(a, "…")
+	switch {
+	case b == "" || strings.Trim(b, "0123456789.)") == "":
+		if closes || startsVerdict(a) {
+			return listed
+		}
+		return atStart
+	case isLabel(label, b):
+		return labelled
+	case strings.HasSuffix(b, "<mailto:") || strings.HasSuffix(b, "mailto"):
+		return named
+	case a == "" && strings.HasSuffix(strings.TrimRight(before, " "), "<") && len(strings.Fields(b)) <= 5 && !strings.ContainsAny(b, ":.,"):
+		return named
+	}
+	return inSentence
+}
+
+// startsVerdict accepts what some systems put right behind the address of a list.
+func startsVerdict(after string) bool {
+	a := strings.ToLower(after)
+	for _, p := range []string{"on ", "invalid address", "error", "failed", "user unknown", "no such", "unknown", "mailbox", "delivery"} {
+		if strings.HasPrefix(a, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLabel reports whether the words before an address call it the recipient.
+func isLabel(label, before string) bool {
+	if !strings.HasSuffix(strings.TrimRight(before, " <\"'"), ":") && !strings.HasSuffix(before, "：") {
+		return false
+	}
+	for _, l := range []string{"to", "recipient", "recipients", "recipient(s)", "recipient address", "rcpt to", "address", "addresses", "e-mail address",
+		"email address", "email", "e-mail", "user", "mailbox", "final-recipient", "original-recipient", "message to", "mail to", "for", "intended recipient", "failed recipient",
+		"failed recipients", "delivery attempts", "recipient email address", "destinataire", "destinataires", "destinatario", "destinatarios", "destinatari", "destinatário", "empfänger", "an", "para", "получатель", "адрес", "кому",
+		"odbiorca", "宛先", "收件人", "收件人邮件地址", "수신자", "following recipients", "following addresses", "following address", "following recipient", "failed to"} {
+		if label == l || strings.HasSuffix(label, " "+l) {
+			return true
+		}
+	}
+	return false
+}
+
+// notRecipient reports whether an address is certainly not a failed recipient: the author's,
+// a contact, part of a link.
+func notRecipient(before, after, line, addr string) bool {
+	b := strings.ToLower(strings.TrimRight(before, " \t<\"'["))
+	b = strings.TrimSuffix(b, ":")
+	for _, l := range []string{"from", "sender", "reply-to", "return-path", "mail from", "original sender", "message-id", "absender", "von", "de", "expéditeur", "remitente",
+		"mittente", "отправитель", "发件人", "差出人", "postmaster", "contact", "message id", "message_id", "msgid", "id"} {
+		if b == l || strings.HasSuffix(b, " "+l) || strings.HasSuffix(b, "\t"+l) || l == "from" && strings.HasSuffix(b, "from") {
+			return true
+		}
+	}
+	low := strings.ToLower(line)
+	local, _, _ := strings.Cut(addr, "@")
+	if containsAny(low, []string{"contact", "assistance", "please send", "send mail to", "questions", "help", "support", "report this", "call ", "administrator"}) {
+		if rankOf(before, after) < listed && (local == "postmaster" || local == "support" || strings.Contains(local, "help") || strings.Contains(local, "abuse") ||
+			strings.Contains(low, "assistance") || strings.Contains(low, "contact")) {
+			return true
+		}
+	}
+	return strings.Contains(b, "http://") || strings.Contains(b, "https://")
+}
+
+// verdicts are the recipients of a notice, each with the lines said of it.
+type verdict struct {
+	addr, original string
+	text           string
+}
+
+// readNotice finds the failed recipients of a free text and what is said of each. own are
+// addresses that are the author's of the original: they are believed only in a list.
+func readNotice(said []string, o original, failed, own []string) []verdict {
+	list := mentions(said)
+	chosen := choose(list, o, failed, own)
+	var out []verdict
+	if len(chosen) == 0 {
+		chosen = fallback(o, failed, own)
+	}
+	for _, a := range chosen {
+		if len(out) == maxRecipients {
+			break
+		}
+		out = append(out, verdict{addr: a, original: expandedFrom(said, a, list), text: section(said, a, chosen, list)})
+	}
+	return out
+}
+
+// choose takes the recipients named by the header, else those in the surest form.
+func choose(list []mention, o original, failed, own []string) []string {
+	if len(failed) > 0 {
+		return unique(failed)
+	}
+	best := -1
+	for _, m := range list {
+		if m.rank > best && (m.rank >= named || !slices.Contains(own, m.addr)) {
+			best = m.rank
+		}
+	}
+	var chosen []string
+	for _, m := range list {
+		if m.rank == best && (best >= named || !slices.Contains(own, m.addr)) {
+			chosen = append(chosen, m.addr)
+		}
+	}
+	chosen = unique(chosen)
+	if best >= labelled || len(chosen) < 2 {
+		return chosen
+	}
+	var known []string
+	for _, a := range chosen {
+		if slices.Contains(o.recipients, a) {
+			known = append(known, a)
+		}
+	}
+	if len(known) > 0 {
+		return known
+	}
+	return chosen[:1]
+}
+
+// fallback takes the recipients of the original, when the notice names nobody.
+func fallback(o original, failed, own []string) []string {
+	var list []string
+	for _, a := range o.recipients {
+		if !slices.Contains(own, a) {
+			list = append(list, a)
+		}
+	}
+	if len(list) == 0 {
+		list = o.recipients
+	}
+	return first(unique(list), 1)
+}
+
+// section returns the lines that speak of one recipient: from the first that lists it to the
+// next that lists another. Recipients listed one below the other share what is said after them.
+func section(said []string, addr string, all []string, list []mention) string {
+	if len(all) == 1 {
+		return strings.Join(said, "\n")
+	}
+	start, end := -1, len(said)
+	others := map[string]bool{}
+	for _, a := range all {
+		others[a] = a != addr
+	}
+	for _, m := range list {
+		switch {
+		case m.addr == addr && start < 0:
+			start = m.line
+		case start >= 0 && m.line > start && others[m.addr] && end == len(said) && m.rank >= labelled:
+			end = m.line
+		}
+	}
+	if start < 0 {
+		return strings.Join(said, "\n")
+	}
+	text := strings.Join(said[start:end], "\n")
+	if end == start+1 && len(strings.TrimSpace(text)) <= len(addr)+8 {
+		return strings.Join(said, "\n")
+	}
+	for _, m := range list { // the transcript names it again
+		if m.addr == addr && (m.line < start || m.line >= end) && len(text) < maxScan {
+			text += "\n" + said[m.line]
+		}
+	}
+	return text
+}
+
+// expandedFrom finds the address a recipient was expanded from: Postfix and Sendmail write
+// "(expanded from <a@b>)" behind it.
+func expandedFrom(said []string, addr string, list []mention) string {
+	for _, m := range list {
+		if m.addr != addr || m.rank < listed {
+			continue
+		}
+		text := strings.Join(said[m.line:min(len(said), m.line+3)], " ")
+		_, rest, ok := strings.Cut(text, "(expanded from")
+		if !ok {
+			_, rest, ok = strings.Cut(text, "generated from")
+		}
+		if ok {
+			if f := findAddresses(head(rest, maxField)); len(f) > 0 {
+				return clean(f[0].addr, maxAddress)
+			}
+		}
+	}
+	return ""
+}
+
+func unique(list []string) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, a := range list {
+		if !seen[a] {
+			seen[a] = true
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,273 @@
+package bounce
+
+import (
+	"io"
+	"mime"
+	"strings"
+
+	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/transform"
+)
+
+// original is what is known of the letter a report is about.
+type original struct {
+	messageID  string
+	recipients []string
+	sender     []string // addresses that are the author's, not a failed recipient's
+	subject    string
+	found      bool
+}
+
+// isOriginalPart reports whether a part is the letter a report is about, or its header.
+func isOriginalPart(t string) bool {
+	switch t {
+	case "message/rfc822", "message/global", "message/partial", "text/rfc822-headers", "text/rfc822-header",
+		"text/rfc822", "message/rfc822-headers", "message/global-headers":
+		return true
+	}
+	return false
+}
+
+// attachedOriginal reads the first attached letter that has a header.
+func attachedOriginal(parts []Part) original {
+	for _, p := range parts {
+		if !isOriginalPart(p.Type) {
+			continue
+		}
+		ls := lines(string(p.Data[:min(len(p.Data), maxText)]))
+		for i := 0; i < len(ls) && i < 5; i++ { // some put empty lines, or a heading, before the header
+			if o := readOriginal(ls[i:]); o.found {
+				return o
+			}
+		}
+	}
+	return original{}
+}
+
+// readOriginal reads a header that begins at the first of ls and ends at an empty line.
+func readOriginal(ls []string) original {
+	var o original
+	var last *string
+	vals := map[string]string{}
+	name := ""
+	flush := func() {
+		if last != nil && vals[name] == "" {
+			vals[name] = *last
+		}
+		last = nil
+	}
+	for _, line := range ls {
+		line = strings.TrimRight(line, " \t\r")
+		if line == "" {
+			break
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			if last != nil && len(*last) < 4*maxField {
+				*last += " " + strings.TrimSpace(line)
+			}
+			continue
+		}
+		flush()
+		f, ok := splitField(line)
+		if !ok {
+			continue
+		}
+		switch f.name {
+		case "message-id", "to", "cc", "from", "return-path", "subject", "x-envelope-to", "sender", "x-hmxmroriginalrecipient":
+			name = f.name
+			v := f.value
+			last = &v
+		}
+		if originalField[f.name] || strings.HasPrefix(f.name, "x-") {
+			o.found = true
+		}
+	}
+	flush()
+	o.messageID = messageID(vals["message-id"])
+	o.subject = clean(decodeWords(vals["subject"]), maxField)
+	for _, n := range []string{"x-hmxmroriginalrecipient", "to", "cc", "x-envelope-to"} {
+		o.recipients = appendAddresses(o.recipients, vals[n])
+	}
+	for _, n := range []string{"from", "sender", "return-path"} {
+		o.sender = appendAddresses(o.sender, vals[n])
+	}
+	return o
+}
+
+func appendAddresses(list []string, v string) []string {
+	for _, f := range findAddresses(v) {
+		if len(list) < maxRecipients && whole(f.addr) {
+			list = append(list, clean(f.addr, maxAddress))
+		}
+	}
+	return list
+}
+
+// messageID takes the id out of a Message-ID field, without brackets.
+func messageID(v string) string {
+	v = strings.TrimSpace(v)
+	if i := strings.IndexByte(v, '<'); i >= 0 {
+		v = v[i+1:]
+		if j := strings.IndexByte(v, '>'); j >= 0 {
+			v = v[:j]
+		}
+	}
+	return strings.ReplaceAll(clean(v, maxField), " ", "")
+}
+
+// decodeWords decodes the encoded words of a subject; one that cannot be read stays as it is.
+func decodeWords(s string) string {
+	if !strings.Contains(s, "=?") {
+		return s
+	}
+	dec := mime.WordDecoder{CharsetReader: func(charset string, r io.Reader) (io.Reader, error) {
+		enc, err := ianaindex.MIME.Encoding(charset)
+		if err != nil || enc == nil {
+			return r, nil
+		}
+		return transform.NewReader(r, enc.NewDecoder()), nil
+	}}
+	if out, err := dec.DecodeHeader(s); err == nil {
+		return out
+	}
+	return s
+}
+
+// originalField names fields that begin the header of a letter quoted in a text. Those of RFC
+// 3464 are not among them.
+var originalField = map[string]bool{
+	"received": true, "return-path": true, "message-id": true, "mime-version": true, "dkim-signature": true,
+	"domainkey-signature": true, "delivered-to": true, "date": true, "from": true, "to": true, "subject": true,
+	"content-type": true, "content-transfer-encoding": true, "reply-to": true, "user-agent": true,
+	"authentication-results": true, "sender": true, "cc": true, "received-spf": true, "list-id": true, "importance": true,
+	"thread-topic": true, "thread-index": true, "in-reply-to": true, "references": true, "precedence": true,
+	"errors-to": true, "arc-seal": true, "arc-message-signature": true, "arc-authentication-results": true,
+}
+
+// markers are lines behind which there is only the original; they matter where no header
+// follows that would speak for itself.
+var markers = []string{
+	"below this line is a copy of the message", "below this line is the original", "enclosed is a copy of the message",
+	"original message -----", "original message follows", "original message headers", "original headers:",
+	"this is a copy of the message", "this is a copy of your message", "the header of the original message",
+	"message header follows", "message headers follow", "message text follows", "unsent message below",
+	"unsent message follows", "returned message ---", "returned text follows", "returned mail follows",
+	"headers of the original message", "text of the original message", "start of the original message",
+	"original mail as follows", "the first ", "ursprüngliche nachricht", "message d'origine", "mensaje original",
+	"messaggio originale", "mensagem original", "исходное сообщение", "原始邮件", "元のメッセージ",
+}
+
+// splitNotice divides the lines of a free text into what the system says and the original it
+// quotes. The original begins at a marker, or at a block of header lines that no notice would
+// write itself.
+func splitNotice(ls []string) (said []string, o original) {
+	for i := 0; i < len(ls); i++ {
+		if n := headerBlock(ls[i:]); n > 0 {
+			block := unindent(ls[i : i+n])
+			if wrapsReport(block) {
+				i += n
+				continue
+			}
+			return ls[:i], readOriginal(block)
+		}
+		if isMarker(ls[i]) && i > 0 {
+			rest := ls[i+1:]
+			for len(rest) > 0 && strings.TrimSpace(rest[0]) == "" {
+				rest = rest[1:]
+			}
+			o = readOriginal(unindent(rest))
+			return ls[:i], o
+		}
+	}
+	return ls, o
+}
+
+func isMarker(line string) bool {
+	t := strings.ToLower(strings.TrimSpace(line))
+	if len(t) < 10 || len(t) > 120 {
+		return false
+	}
+	dashed := strings.HasPrefix(t, "--") || strings.HasPrefix(t, "==") || strings.HasPrefix(t, "**")
+	ends := strings.HasSuffix(t, ":") || strings.HasSuffix(t, "--") || strings.HasSuffix(t, ".") || strings.HasSuffix(t, "follow") ||
+		strings.HasSuffix(t, "follows")
+	for _, m := range markers {
+		if strings.Contains(t, m) {
+			return dashed && (ends || m != "the first ") || ends && m != "the first " && len(t) < 60
+		}
+	}
+	return false
+}
+
+// headerBlock returns how many lines a header quoted in a text has, 0 if none begins here.
+// Three different fields, one of which people and notices do not write, make a header.
+func headerBlock(ls []string) int {
+	if _, ok := headerLine(ls[0]); !ok {
+		return 0
+	}
+	seen, proof, n := map[string]bool{}, false, 0
+	for _, line := range ls {
+		if n == 400 || strings.Trim(line, "> \t\r") == "" {
+			break
+		}
+		if f, ok := headerLine(line); ok {
+			switch f.name {
+			case "reporting-mta", "final-recipient", "original-recipient", "diagnostic-code", "action", "status", "remote-mta":
+				return 0 // the fields of a report
+			}
+			if originalField[f.name] {
+				seen[f.name] = true
+			}
+			switch f.name {
+			case "message-id", "received", "mime-version", "return-path", "dkim-signature", "content-type", "delivered-to":
+				proof = true
+			}
+		}
+		n++
+	}
+	if !proof || len(seen) < 3 {
+		return 0
+	}
+	return n
+}
+
+// headerLine reads a field that may be indented or quoted.
+func headerLine(line string) (field, bool) {
+	f, ok := splitField(strings.TrimLeft(line, "> \t"))
+	if !ok || !originalField[f.name] && !strings.Contains(f.name, "-") {
+		return field{}, false
+	}
+	return f, true
+}
+
+// unindent removes the indentation or quotation of the first line from all lines of a block.
+func unindent(ls []string) []string {
+	if len(ls) == 0 {
+		return nil
+	}
+	indent := len(ls[0]) - len(strings.TrimLeft(ls[0], "> \t"))
+	prefix := ls[0][:indent]
+	out := make([]string, 0, min(len(ls), 400))
+	for _, l := range ls[:min(len(ls), 400)] {
+		out = append(out, strings.TrimPrefix(l, prefix))
+	}
+	return out
+}
+
+// wrapsReport reports whether a header found in a text is that of a report itself: some
+// providers put the report they got into a letter of their own.
+func wrapsReport(block []string) bool {
+	for i, l := range block {
+		f, ok := splitField(l)
+		if !ok {
+			continue
+		}
+		v := strings.ToLower(f.value)
+		if f.name == "content-type" && (strings.Contains(v, "report") || i+1 < len(block) && strings.Contains(block[i+1], "delivery-status")) {
+			return true
+		}
+		if f.name == "from" && strings.Contains(v, "mailer-daemon@") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,209 @@
+package bounce
+
+import (
+	"strings"
+)
+
+// Parse reads a letter as a delivery or feedback report. It returns nil when the letter is
+// neither; a person's letter about a report is none.
+func Parse(in *Input) *Report {
+	if in.ReportType == "disposition-notification" {
+		return nil // RFC 8098, a receipt
+	}
+	if r := parseSNS(in); r != nil {
+		return r
+	}
+	if r := parseFeedback(in); r != nil {
+		return r
+	}
+	return parseDelivery(in)
+}
+
+// parseDelivery reads a delivery report, by its fields and by its text.
+func parseDelivery(in *Input) *Report {
+	body := in.Text
+	if strings.TrimSpace(body) == "" {
+		body = in.HTML
+	}
+	said, quoted := splitNotice(lines(body))
+	fields := dsnText(in)
+	attached := fields != ""
+	if !attached {
+		fields = textDSN(said)
+	}
+	list := parseDSN(fields)
+	failed := failedRecipients(in)
+	if !isReport(in, attached, len(list) > 0, said, failed) {
+		return nil
+	}
+	o := attachedOriginal(in.Parts)
+	if !o.found {
+		o = quoted
+	}
+	r := &Report{Recipients: list}
+	r.setOriginal(o)
+	r.addText(said, o, failed, authors(in, o))
+	r.finish(in, said)
+	return r
+}
+
+// isReport decides whether a letter is a delivery report. Fields of RFC 3464 are proof where
+// the letter calls itself a report; elsewhere a machine must have written it.
+func isReport(in *Input, attached, fields bool, said, failed []string) bool {
+	if attached && (in.Type == "multipart/report" || in.Type == "message/delivery-status") {
+		return true
+	}
+	if (attached || fields) && (fromDaemon(in) || in.NullSender || automatic(in) || subjectSpeaks(in.Subject)) {
+		return !answered(strings.ToLower(strings.TrimSpace(in.Subject))) || fromDaemon(in)
+	}
+	return speaksForReport(in, said, failed)
+}
+
+// authors returns the addresses of whoever wrote the original, to whom the report is sent.
+func authors(in *Input, o original) []string {
+	own := o.sender
+	if in.Header != nil {
+		for _, name := range []string{"To", "Delivered-To", "X-Original-To"} {
+			for _, v := range first(in.Header(name), 3) {
+				own = appendAddresses(own, head(v, maxField))
+			}
+		}
+	}
+	if in.From != "" {
+		own = append(own, in.From)
+	}
+	return own
+}
+
+// addText completes the recipients of the fields by what the text says, or takes both from
+// the text alone.
+func (r *Report) addText(said []string, o original, failed, own []string) {
+	text := strings.Join(said, "\n")
+	missing := false
+	for _, rc := range r.Recipients {
+		missing = missing || !whole(rc.Address)
+	}
+	var verdicts []verdict
+	if len(r.Recipients) == 0 || missing {
+		verdicts = readNotice(said, o, failed, own)
+	}
+	if len(r.Recipients) == 0 {
+		for _, v := range verdicts {
+			r.Recipients = append(r.Recipients, Recipient{Address: v.addr, OriginalAddress: v.original})
+			r.judge(len(r.Recipients)-1, v.text)
+		}
+		return
+	}
+	all, list := r.addresses(), []mention(nil)
+	if len(r.Recipients) > 1 {
+		list = mentions(said)
+	}
+	for i := range r.Recipients {
+		rc := &r.Recipients[i]
+		if rc.Address == "" && len(r.Recipients) == 1 && len(verdicts) > 0 || !whole(rc.Address) && len(verdicts) == 1 {
+			rc.Address = verdicts[0].addr
+		}
+		t := text
+		if len(all) > 1 {
+			t = section(said, rc.Address, all, list)
+			if len(t) == len(text) {
+				t = "" // the text does not tell them apart
+			}
+		}
+		r.judge(i, t)
+	}
+}
+
+func (r *Report) addresses() []string {
+	var list []string
+	for _, rc := range r.Recipients {
+		list = append(list, rc.Address)
+	}
+	return unique(list)
+}
+
+// judge fills what the fields leave open about one recipient: codes, diagnostic, reason.
+func (r *Report) judge(i int, text string) {
+	rc := &r.Recipients[i]
+	said := rc.Diagnostic
+	if said == "" {
+		said = text
+	}
+	rc.Status = pickStatus(rc.Status, said)
+	rc.SMTPCode = pickCode(rc.Diagnostic, rc.Status)
+	if rc.SMTPCode == "" {
+		rc.SMTPCode = pickCode(text, rc.Status)
+	}
+	e := evidence{diagnostic: rc.Diagnostic, text: text, status: rc.Status, code: rc.SMTPCode}
+	if rc.statusText != "" {
+		e.diagnostic = rc.statusText + " " + e.diagnostic
+	}
+	rc.Reason = e.reason()
+	if rc.Diagnostic == "" {
+		rc.Diagnostic = clean(text, maxDiagnostic)
+	}
+}
+
+// finish sets the kind of the report, the actions nobody gave, and what follows from them.
+func (r *Report) finish(in *Input, said []string) {
+	waiting := tellsDelay(in.Subject, said)
+	rank := 0
+	for i := range r.Recipients {
+		rc := &r.Recipients[i]
+		if rc.Action == "" {
+			switch {
+			case strings.HasPrefix(rc.Status, "2"):
+				rc.Action = Delivered
+			case waiting:
+				rc.Action = Delayed
+			default:
+				rc.Action = Failed
+			}
+		}
+		switch rc.Action {
+		case Failed:
+			rank = max(rank, 3)
+		case Delayed:
+			rank = max(rank, 2)
+		default:
+			rank = max(rank, 1)
+			rc.Reason = ""
+		}
+		rc.Hard = rc.Action == Failed && hard(rc.Reason)
+	}
+	r.Kind = []string{"", Success, Delay, Failure}[rank]
+	if rank == 0 {
+		r.Kind = Failure
+		if waiting {
+			r.Kind = Delay
+		}
+	}
+	if r.OriginalRcpt == "" && len(r.Recipients) > 0 {
+		r.OriginalRcpt = r.Recipients[0].Address
+	}
+	for _, rc := range r.Recipients {
+		if whole(rc.OriginalAddress) {
+			r.OriginalRcpt = rc.OriginalAddress
+			break
+		}
+	}
+}
+
+func (r *Report) setOriginal(o original) {
+	r.HasOriginal = o.found
+	r.MessageID = o.messageID
+	r.OriginalSubject = o.subject
+	if len(o.recipients) > 0 {
+		r.OriginalRcpt = o.recipients[0]
+	}
+}
+
+// tellsDelay reports whether a notice without fields says that delivery goes on.
+func tellsDelay(subject string, said []string) bool {
+	text := strings.ToLower(subject + "\n" + head(strings.Join(said, " "), maxScan))
+	text = strings.Join(strings.Fields(text), " ")
+	return containsAny(text, []string{"(delay)", "warning message only", "this is a warning only", "still being retried", "delayed mail", "has been delayed",
+		"will be retried", "will continue to try", "will keep trying", "continue trying", "warning: could not send message for past", "not yet been delivered",
+		"do not need to resend", "will try again", "noch nicht zugestellt", "wird weiter versucht", "delivery attempts will continue", "temporary failure. retrying"}) &&
+		!containsAny(text, []string{"giving up", "given up", "will not be retried", "no further delivery attempts", "returned mail"})
+}
