@@ -1,6 +1,6 @@
 # The whole of mxdesk in one image, with PostgreSQL inside:
 #   docker build -t mxdesk .
-#   docker run -p 25:2525 -p 127.0.0.1:8025:8025 -v mxdesk:/var/lib/mxdesk mxdesk
+#   docker run --stop-timeout 40 -p 25:2525 -p 127.0.0.1:8025:8025 -v mxdesk:/var/lib/mxdesk mxdesk
 # Without PostgreSQL, for those who have one (MXDESK_DATABASE_URL):
 #   docker build -t mxdesk:lean --target lean .
 
