@@ -56,9 +56,9 @@ func (s *source) fail(at int, format string, args ...any) error {
 func (s *source) pieces(from, to int) ([]piece, error) {
 	var out []piece
 	var lit strings.Builder
-	flush := func() {
+	flush := func(last bool) {
 		if lit.Len() > 0 {
-			out = append(out, s.literal(lit.String()))
+			out = append(out, s.literal(lit.String(), last))
 			lit.Reset()
 		}
 	}
@@ -83,24 +83,25 @@ func (s *source) pieces(from, to int) ([]piece, error) {
 		if s.markup {
 			p.prompt = html.UnescapeString(p.prompt)
 		}
-		flush()
+		flush(false)
 		s.seen = append(s.seen, use{p.mask, i})
 		out = append(out, p)
 		i = end
 	}
-	flush()
+	flush(true)
 	return out, nil
 }
 
-func (s *source) literal(lit string) piece {
+// literal makes a piece of plain words. A web address that a mask continues is no link by itself.
+func (s *source) literal(lit string, last bool) piece {
 	if s.markup {
 		return piece{lit: html.UnescapeString(lit), escaped: lit}
 	}
-	return piece{lit: lit, escaped: string(appendHTML(nil, lit, true))}
+	return piece{lit: lit, escaped: string(appendHTML(nil, lit, last))}
 }
 
 // maxMask bounds what can stand between the marks of a mask.
-const maxMask = 200
+const maxMask = 500
 
 // mark reads a mask at i: what is inside and where it ends; end is 0 if there is none, -1 if it is not closed.
 func (s *source) mark(i, to int) (inside string, end int) {
