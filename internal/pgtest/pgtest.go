@@ -8,6 +8,9 @@
 // names (MXDESK_TEST_DATABASE, the URL of a superuser; `./dev test` starts one for the whole run), else a
 // private one, started when the first test asks for it and stopped by Main. The migrations run once
 // for a server: every database is a copy of a template.
+//
+// The server and the pools have goroutines: a test that looks for leaked ones takes
+// goleak.IgnoreCurrent() after New; a package that does uses goleak.VerifyTestMain with a Runner.
 package pgtest
 
 import (

@@ -8,7 +8,7 @@
 //	lock          held with flock while a program uses the folder; names its process
 //	data          the cluster, owned by the user the server runs as; never deleted by us
 //	data.new      a cluster that initdb is making; a left-over is removed
-//	run           the Unix socket (or a folder in /tmp, when the path is too long for a socket)
+//	run           the Unix socket (or a folder in /tmp, when the path does not do for a socket)
 //	pg_hba.conf   who may connect: this user and the server's, by the socket alone, no password
 //	pg_ident.conf
 //
@@ -39,5 +39,6 @@
 //     failure): the server would refuse for ever, so it is told to disregard this id. It still checks
 //     the shared memory of the old server, so two servers never run on one cluster.
 //
-// Reading order: server.go, cluster.go, find.go, account.go, orphan.go, process.go, log.go, pool.go.
+// Reading order: server.go, cluster.go, find.go, account.go, orphan.go, process.go, ready.go, log.go,
+// pool.go.
 package postgres

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 )
 
@@ -109,6 +108,9 @@ func (s *Server) supervise(stopping context.Context, p *process) {
 			s.logger.Info("PostgreSQL stopped", "folder", s.cluster.dir)
 			return
 		case <-p.ended:
+			if stopping.Err() != nil {
+				return // whoever stops us may have told the server as well
+			}
 		}
 		ends = recent(append(ends, time.Now()))
 		s.logger.Error("PostgreSQL ended unexpectedly", "pid", p.pid(), "reason", p.reason())
@@ -192,12 +194,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// url is the connection string of one database of the cluster. The port is written out, because
-// the environment (PGPORT) would set it otherwise.
-func (c *cluster) url(database string) string {
-	query := url.Values{"host": {c.runDir}, "port": {port}}
-	u := url.URL{Scheme: "postgres", User: url.User(roleName), Path: "/" + database, RawQuery: query.Encode()}
-	return u.String()
 }

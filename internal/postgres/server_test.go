@@ -195,28 +195,31 @@ func (c *cancelOn) Handle(ctx context.Context, r slog.Record) error {
 	return c.journal.Handle(ctx, r)
 }
 
-func TestLongPath(t *testing.T) {
-	parent := filepath.Join(filepath.Dir(emptyDir(t)), strings.Repeat("long/", 20))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(parent, "pg")
-	if err := os.Rename(clusterDir(t), dir); err != nil {
-		t.Fatal(err)
-	}
-	s, _ := start(t, dir)
-	runDir := s.cluster.runDir
-	if strings.HasPrefix(runDir, s.cluster.dir) {
-		t.Errorf("the socket is in %s", runDir)
-	}
-	if got := ask(t, s.URL(), "SELECT 'works'"); got != "works" {
-		t.Error(got)
-	}
-	if err := s.Stop(); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(runDir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s after the stop: %v", runDir, err)
+func TestPathThatDoesNotDoForASocket(t *testing.T) {
+	dir := clusterDir(t)
+	for _, name := range []string{strings.Repeat("long/", 20), "with, comma and \"quotes\""} {
+		odd := filepath.Join(filepath.Dir(dir), name, "pg")
+		if err := os.MkdirAll(filepath.Dir(odd), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(dir, odd); err != nil {
+			t.Fatal(err)
+		}
+		dir = odd
+		s, _ := start(t, dir)
+		runDir := s.cluster.runDir
+		if strings.HasPrefix(runDir, s.cluster.dir) {
+			t.Errorf("the socket is in %s", runDir)
+		}
+		if got := ask(t, s.URL(), "SELECT 'works'"); got != "works" {
+			t.Error(got)
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(runDir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s after the stop: %v", runDir, err)
+		}
 	}
 }
 
