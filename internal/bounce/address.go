@@ -32,7 +32,7 @@ func findAddresses(line string) []found {
 		if start == at || end == at+1 {
 			continue
 		}
-		list = append(list, found{strings.ToLower(line[start:end]), start, end})
+		list = append(list, found{unquote(strings.ToLower(line[start:end])), start, end})
 	}
 	return list
 }
@@ -113,8 +113,17 @@ func fieldAddress(value string) string {
 			value = value[i+1 : j]
 		}
 	}
-	value = unescape(strings.Trim(value, "<> \t\"',;"))
+	value = unquote(unescape(strings.Trim(value, "<> \t',;")))
 	return strings.ToLower(clean(value, maxAddress))
+}
+
+// unquote takes the quotation marks off a local part that can do without them.
+func unquote(a string) string {
+	i := strings.LastIndex(a, "\"@")
+	if i < 2 || a[0] != '"' || strings.ContainsAny(a[1:i], "\" \t\\@<>,;") {
+		return a
+	}
+	return a[1:i] + a[i+1:]
 }
 
 // unescape undoes the two escapes that are seen in addresses: \x{N} of RFC 6533, and the

@@ -48,7 +48,7 @@ func rankOf(before, after string) int {
 	label := strings.TrimRight(b, " :：<\"'")
 	closes := a == "" || strings.IndexByte(":;,(<-", a[0]) >= 0 || strings.HasPrefix(a, "...") || strings.HasPrefix(a, "…")
 	switch {
-	case b == "" || strings.Trim(b, "0123456789.)") == "":
+	case b == "" || strings.Trim(b, "0123456789.) ") == "":
 		if closes || startsVerdict(a) {
 			return listed
 		}

@@ -43,7 +43,8 @@ func parseDelivery(in *Input) *Report {
 	r := &Report{Recipients: list}
 	r.setOriginal(o)
 	r.addText(said, o, failed, authors(in, o))
-	r.finish(in, said)
+	r.settle(tellsDelay(in.Subject, said))
+	r.addressee()
 	return r
 }
 
@@ -63,7 +64,7 @@ func isReport(in *Input, attached, fields bool, said, failed []string) bool {
 func authors(in *Input, o original) []string {
 	own := o.sender
 	if in.Header != nil {
-		for _, name := range []string{"To", "Delivered-To", "X-Original-To"} {
+		for _, name := range []string{"To", "Delivered-To"} {
 			for _, v := range first(in.Header(name), 3) {
 				own = appendAddresses(own, head(v, maxField))
 			}
@@ -125,7 +126,7 @@ func (r *Report) addresses() []string {
 // judge fills what the fields leave open about one recipient: codes, diagnostic, reason.
 func (r *Report) judge(i int, text string) {
 	rc := &r.Recipients[i]
-	said := rc.Diagnostic
+	said := innerReply(rc.Diagnostic)
 	if said == "" {
 		said = text
 	}
@@ -134,59 +135,70 @@ func (r *Report) judge(i int, text string) {
 	if rc.SMTPCode == "" {
 		rc.SMTPCode = pickCode(text, rc.Status)
 	}
-	e := evidence{diagnostic: rc.Diagnostic, text: text, status: rc.Status, code: rc.SMTPCode}
-	if rc.statusText != "" {
-		e.diagnostic = rc.statusText + " " + e.diagnostic
-	}
-	rc.Reason = e.reason()
+	rc.Reason = evidence{diagnostic: rc.statusText + " " + said, text: text, status: rc.Status, code: rc.SMTPCode}.reason()
 	if rc.Diagnostic == "" {
 		rc.Diagnostic = clean(text, maxDiagnostic)
 	}
 }
 
-// finish sets the kind of the report, the actions nobody gave, and what follows from them.
-func (r *Report) finish(in *Input, said []string) {
-	waiting := tellsDelay(in.Subject, said)
-	rank := 0
+// settle sets the actions nobody gave, the kind of the report, and what follows from them.
+func (r *Report) settle(waiting bool) {
+	worst := ""
 	for i := range r.Recipients {
 		rc := &r.Recipients[i]
-		if rc.Action == "" {
-			switch {
-			case strings.HasPrefix(rc.Status, "2"):
-				rc.Action = Delivered
-			case waiting:
-				rc.Action = Delayed
-			default:
-				rc.Action = Failed
-			}
-		}
-		switch rc.Action {
-		case Failed:
-			rank = max(rank, 3)
-		case Delayed:
-			rank = max(rank, 2)
+		switch {
+		case rc.Action != "":
+		case strings.HasPrefix(rc.Status, "2"):
+			rc.Action = Delivered
+		case waiting:
+			rc.Action = Delayed
 		default:
-			rank = max(rank, 1)
+			rc.Action = Failed
+		}
+		if rc.Action != Failed && rc.Action != Delayed {
 			rc.Reason = ""
 		}
 		rc.Hard = rc.Action == Failed && hard(rc.Reason)
+		if worst == "" || rc.Action == Failed || rc.Action == Delayed && worst != Failed {
+			worst = rc.Action
+		}
 	}
-	r.Kind = []string{"", Success, Delay, Failure}[rank]
-	if rank == 0 {
+	switch {
+	case worst == Failed || worst == "" && !waiting:
 		r.Kind = Failure
-		if waiting {
-			r.Kind = Delay
+	case worst == Delayed || worst == "":
+		r.Kind = Delay
+	default:
+		r.Kind = Success
+	}
+}
+
+// addressee says whom the original was addressed to: as the report has it, else its To field,
+// else the recipient that failed.
+func (r *Report) addressee() {
+	for _, rc := range r.Recipients {
+		if whole(rc.OriginalAddress) {
+			r.OriginalRcpt = rc.OriginalAddress
+			return
 		}
 	}
 	if r.OriginalRcpt == "" && len(r.Recipients) > 0 {
 		r.OriginalRcpt = r.Recipients[0].Address
 	}
-	for _, rc := range r.Recipients {
-		if whole(rc.OriginalAddress) {
-			r.OriginalRcpt = rc.OriginalAddress
-			break
-		}
+}
+
+// innerReply takes the remote system's reply out of a diagnostic in which the reporting system
+// puts its own opinion before it: "5.1.0 - Unknown address error 550-'5.2.2 Mailbox full'".
+func innerReply(d string) string {
+	i := strings.Index(d, "-'")
+	if i < 3 || smtpCodes(d[i-3:i], 1) == nil {
+		return d
 	}
+	inner := d[i+2:]
+	if j := strings.LastIndexByte(inner, '\''); j > 0 {
+		inner = inner[:j]
+	}
+	return d[i-3:i] + " " + inner
 }
 
 func (r *Report) setOriginal(o original) {

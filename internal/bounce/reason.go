@@ -1,55 +1,90 @@
 package bounce
 
 import (
+	_ "embed" // the phrases
 	"strings"
 	"sync"
 	"unicode/utf8"
 )
 
+//go:embed phrases.txt
+var phrasesText string
+
 // maxGap is how many bytes a "*" of a phrase may stand for.
 const maxGap = 60
 
-// phrase is one wording: its fragments in order, and the rank of its group.
+// fragment is a piece of a phrase, and what may stand before it: exactly one space, up to
+// so many words, or anything within the sentence.
+type fragment struct {
+	text  string
+	words int // how many words may be skipped before it
+	any   bool
+}
+
+// phrase is one wording, and the rank of its group.
 type phrase struct {
-	parts []string
-	rank  int
+	fragments []fragment
+	rank      int
 }
 
-// lexicon finds the phrases of a list of groups in a text. Phrases are filed under the first
-// bytes of their first fragment, so that a text is read once.
+// lexicon finds the phrases of one level of phrases.txt in a text. Phrases are filed under
+// their first bytes, so that a text is read once.
 type lexicon struct {
-	groups []group
-	byKey  map[[2]byte][]phrase
+	reasons []string // of the groups, by rank
+	byKey   map[[2]byte][]phrase
 }
 
-var (
-	clearLexicon = sync.OnceValue(func() *lexicon { return newLexicon(clearWords) })
-	vagueLexicon = sync.OnceValue(func() *lexicon { return newLexicon(vagueWords) })
-)
+// lexicons are the levels of phrases.txt.
+var lexicons = sync.OnceValue(func() map[string]*lexicon { return readPhrases(phrasesText) })
 
-func newLexicon(groups []group) *lexicon {
-	l := &lexicon{groups: groups, byKey: map[[2]byte][]phrase{}}
-	for rank, g := range groups {
-		for line := range strings.Lines(g.phrases) {
-			line = strings.TrimSpace(line)
-			if line == "" {
-				continue
+func readPhrases(data string) map[string]*lexicon {
+	all := map[string]*lexicon{}
+	var l *lexicon
+	for line := range strings.Lines(data) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#':
+		case line[0] == '[':
+			level, reason, _ := strings.Cut(strings.Trim(line, "[]"), " ")
+			if l = all[level]; l == nil {
+				l = &lexicon{byKey: map[[2]byte][]phrase{}}
+				all[level] = l
 			}
-			p := phrase{rank: rank}
-			for part := range strings.SplitSeq(line, "*") {
-				p.parts = append(p.parts, strings.TrimSpace(part))
-			}
+			l.reasons = append(l.reasons, reason)
+		default:
 			key := [2]byte{line[0], line[1]}
-			l.byKey[key] = append(l.byKey[key], p)
+			l.byKey[key] = append(l.byKey[key], phrase{split(line), len(l.reasons) - 1})
 		}
 	}
-	return l
+	return all
+}
+
+// split divides a line of phrases.txt at its gaps.
+func split(line string) []fragment {
+	var list []fragment
+	cur := fragment{}
+	for w := range strings.FieldsSeq(line) {
+		switch {
+		case w == "*" || w == "?":
+			if cur.text != "" {
+				list = append(list, cur)
+				cur = fragment{}
+			}
+			cur.any = cur.any || w == "*"
+			cur.words++
+		case cur.text == "":
+			cur.text = w
+		default:
+			cur.text += " " + w
+		}
+	}
+	return append(list, cur)
 }
 
 // find returns the reason of the first group that has a phrase in text, which must come from
-// words. Its work is bound by the length of text times the phrases that begin alike.
+// words. The work is bound by the length of text times the phrases that begin alike.
 func (l *lexicon) find(text string) string {
-	best := len(l.groups)
+	best := len(l.reasons)
 	for i := 0; i+1 < len(text); i++ {
 		if !wordStart(text, i) {
 			continue
@@ -60,10 +95,10 @@ func (l *lexicon) find(text string) string {
 			}
 		}
 	}
-	if best == len(l.groups) {
+	if best == len(l.reasons) {
 		return ""
 	}
-	return l.groups[best].reason
+	return l.reasons[best]
 }
 
 // wordStart reports whether a word begins at i. In scripts that set no spaces every character
@@ -79,27 +114,47 @@ func wordStart(text string, i int) bool {
 }
 
 func (p phrase) matches(text string) bool {
-	if !strings.HasPrefix(text, p.parts[0]) {
+	if !strings.HasPrefix(text, p.fragments[0].text) {
 		return false
 	}
-	at := len(p.parts[0])
-	for _, part := range p.parts[1:] {
-		end := min(len(text), at+maxGap+len(part))
-		i := at
-		for {
-			j := strings.Index(text[i:end], part)
-			if j < 0 {
-				return false
-			}
-			i += j
-			if wordStart(text, i) {
-				break
-			}
-			i++
+	at := len(p.fragments[0].text)
+	for _, f := range p.fragments[1:] {
+		n := f.after(text[at:])
+		if n < 0 {
+			return false
 		}
-		at = i + len(part)
+		at += n
 	}
 	return true
+}
+
+// after returns where f ends in text behind its gap, or -1.
+func (f fragment) after(text string) int {
+	window := text[:min(len(text), maxGap+len(f.text))]
+	if f.any {
+		if i := strings.Index(window, ". "); i >= 0 {
+			window = window[:i]
+		}
+	}
+	for i, skipped := 0, 0; ; {
+		if strings.HasPrefix(window[i:], f.text) && wordStart(window, i) {
+			return i + len(f.text)
+		}
+		j := strings.IndexByte(window[i:], ' ')
+		if wordless := i < len(window) && window[i] >= utf8.RuneSelf; wordless && f.any {
+			j = 0 // no spaces to go by
+		}
+		if j < 0 || i+j+1 > len(window) {
+			return -1
+		}
+		if i > 0 {
+			skipped++
+		}
+		if !f.any && skipped > f.words {
+			return -1
+		}
+		i += j + 1
+	}
 }
 
 // words prepares a text for a lexicon: lower case, one space between words, and no codes,
@@ -135,29 +190,39 @@ type evidence struct {
 
 // reason weighs the evidence in the order that doc.go describes.
 func (e evidence) reason() string {
+	lex := lexicons()
 	said, told := words(e.diagnostic), words(e.text)
-	r := clearLexicon().find(said)
-	if r == "" && (generic(e.status) || statusReason(e.status) == "" || weakStatus(e.status)) {
-		r = clearLexicon().find(told)
+	byStatus := statusReason(e.status)
+	r := lex["clear"].find(said)
+	if r == "" && weakStatus(e.status) {
+		r = lex["clear"].find(told)
 	}
 	if r == "" {
-		r = statusReason(e.status)
+		r = byStatus
 	}
 	if r == "" {
-		r = vagueLexicon().find(said)
+		r = lex["likely"].find(said)
+	}
+	for _, level := range []string{"clear", "likely"} {
+		if r == "" {
+			r = lex[level].find(told)
+		}
 	}
 	if r == "" {
-		r = vagueLexicon().find(told)
+		r = lex["vague"].find(said)
 	}
 	if r == "" {
 		r = codeReasons[e.code]
+	}
+	if r == "" {
+		r = lex["vague"].find(told)
 	}
 	return e.correct(r, said)
 }
 
 // weakStatus names the codes that systems put on everything: the free text knows better.
 func weakStatus(status string) bool {
-	switch status[1:] {
+	switch strings.TrimLeft(status, "245") {
 	case ".7.1", ".4.7", ".7.0", ".4.0", ".4.1", ".4.2":
 		return true
 	}

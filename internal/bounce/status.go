@@ -46,12 +46,12 @@ func digits(s string, i int) int {
 	return i
 }
 
-// smtpCodes returns up to n SMTP reply codes of class 4 and 5 that stand in s where a reply
+// smtpCodes returns up to n SMTP reply codes of class 2, 4 and 5 that stand in s where a reply
 // would begin: after white space or punctuation, before a separator.
 func smtpCodes(s string, n int) []string {
 	var list []string
 	for i := 0; i+2 < len(s) && len(list) < n; i++ {
-		if s[i] != '4' && s[i] != '5' || s[i+1] < '0' || s[i+1] > '7' || s[i+2] < '0' || s[i+2] > '9' {
+		if s[i] != '2' && s[i] != '4' && s[i] != '5' || s[i+1] < '0' || s[i+1] > '7' || s[i+2] < '0' || s[i+2] > '9' {
 			continue
 		}
 		if i > 0 && (isAlnum(s[i-1]) || strings.IndexByte("._@/=-+&?", s[i-1]) >= 0) {
@@ -88,18 +88,16 @@ func unitFollows(s string) bool {
 // pickCode chooses the reply code that fits the class of the status, else the first: "554
 // 4.4.7 message expired <421 4.4.2 connection timed out>" is about the 421.
 func pickCode(s, status string) string {
-	list := smtpCodes(head(s, maxScan), 12)
-	if len(list) == 0 {
-		return ""
-	}
-	if status != "" {
-		for _, c := range list {
-			if c[0] == status[0] {
-				return c
-			}
+	first := ""
+	for _, c := range smtpCodes(head(s, maxScan), 20) {
+		if status != "" && c[0] == status[0] {
+			return c
+		}
+		if first == "" && c[0] != '2' {
+			first = c
 		}
 	}
-	return list[0]
+	return first
 }
 
 // generic reports whether a status says nothing but its class.
