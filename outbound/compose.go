@@ -1,0 +1,247 @@
+package outbound
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"mime"
+	"mime/quotedprintable"
+	"strconv"
+	"strings"
+	"time"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+)
+
+// Draft is everything that the bytes of one letter depend on. The same draft gives the same bytes, so
+// a letter that is sent again after a broken connection is the same letter.
+type Draft struct {
+	Delivery     id.ID
+	Organisation string // its name, for List-Id
+	FromName     string
+	From         address.Address
+	ToName       string
+	To           address.Address
+	ReplyTo      address.Address // zero: none
+	Date         time.Time
+	MessageID    string   // without brackets, as are
+	References   []string // the ids the recipient has seen, oldest first
+	Automatic    string   // value of Auto-Submitted, "" for the words of a person
+	Unsubscribe  bool
+	Subject      string
+	Text         string
+	HTML         string
+	Attachments  []Attachment
+	Omitted      []Attachment // without Data: too large to travel; the text names them
+}
+
+// Attachment is a file that travels with a letter.
+type Attachment struct {
+	Filename    string
+	ContentType string
+	ContentID   string // without brackets
+	Inline      bool
+	Size        int
+	Data        []byte
+}
+
+// Compose writes the letter: header, MIME, CRLF line ends, ASCII alone unless an address is not, no line
+// longer than 998 octets.
+func Compose(d *Draft) []byte {
+	c := composer{draft: d}
+	c.Grow(2048 + 2*len(d.Text) + 2*len(d.HTML) + attachedSize(d.Attachments)*7/5)
+	c.header()
+	var beside, within []Attachment
+	for _, a := range d.Attachments {
+		if a.Inline && d.HTML != "" && validMessageID(a.ContentID) {
+			within = append(within, a)
+		} else {
+			beside = append(beside, a)
+		}
+	}
+	if len(beside) == 0 {
+		c.body(within)
+		return c.Bytes()
+	}
+	c.multipart("mixed", func(next func()) {
+		next()
+		c.body(within)
+		for _, a := range beside {
+			next()
+			c.file(a)
+		}
+	})
+	return c.Bytes()
+}
+
+type composer struct {
+	bytes.Buffer
+	draft *Draft
+	level int // of nested multiparts, for the boundary
+}
+
+func (c *composer) header() {
+	d := c.draft
+	var h header
+	h.field("Date", d.Date.UTC().Format(time.RFC1123Z))
+	h.mailbox("From", d.FromName, d.From)
+	h.mailbox("To", d.ToName, d.To)
+	if !d.ReplyTo.IsZero() {
+		h.mailbox("Reply-To", d.FromName, d.ReplyTo)
+	}
+	if subject := clean(d.Subject); subject != "" {
+		h.text("Subject", subject)
+	} else {
+		h.text("Subject", "(no subject)")
+	}
+	h.field("Message-ID", "<"+d.MessageID+">")
+	if refs := capReferences(d.References); len(refs) > 0 {
+		h.field("In-Reply-To", "<"+refs[len(refs)-1]+">")
+		words := make([]string, len(refs))
+		for i, r := range refs {
+			words[i] = "<" + r + ">"
+		}
+		h.field("References", words...)
+	}
+	if d.Automatic != "" {
+		h.field("Auto-Submitted", d.Automatic)
+		h.field("X-Auto-Response-Suppress", "All")
+	}
+	if d.Unsubscribe {
+		h.field("List-Id", append(phrase(d.Organisation), "<tickets."+d.From.Domain+">")...)
+		if !d.ReplyTo.IsZero() {
+			h.field("List-Unsubscribe", "<mailto:"+escapeMailto(d.ReplyTo)+"?subject=%23unsubscribe%23>")
+		}
+	}
+	h.field("MIME-Version", "1.0")
+	c.WriteString(h.String())
+}
+
+// body writes the words: plain, or plain and HTML, the latter with what is shown within it.
+func (c *composer) body(within []Attachment) {
+	d := c.draft
+	text := d.Text + omittedText(d.Omitted)
+	if d.HTML == "" {
+		c.text("text/plain", text)
+		return
+	}
+	c.multipart("alternative", func(next func()) {
+		next()
+		c.text("text/plain", text)
+		next()
+		html := d.HTML + omittedHTML(d.Omitted)
+		if len(within) == 0 {
+			c.text("text/html", html)
+			return
+		}
+		c.multipart("related", func(next func()) {
+			next()
+			c.text("text/html", html)
+			for _, a := range within {
+				next()
+				c.file(a)
+			}
+		})
+	})
+}
+
+// multipart writes a multipart body; parts calls next before each part. The boundary holds the
+// delivery's id, which no text of anybody else can hold yet.
+func (c *composer) multipart(subtype string, parts func(next func())) {
+	c.level++
+	boundary := "=_" + c.draft.Delivery.String() + "_" + strconv.Itoa(c.level) // =_ cannot stand in quoted-printable
+	fmt.Fprintf(c, "Content-Type: multipart/%s;\r\n boundary=\"%s\"\r\n\r\n", subtype, boundary)
+	parts(func() { fmt.Fprintf(c, "--%s\r\n", boundary) })
+	fmt.Fprintf(c, "--%s--\r\n", boundary)
+}
+
+func (c *composer) text(contentType, s string) {
+	fmt.Fprintf(c, "Content-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", contentType)
+	w := quotedprintable.NewWriter(c)
+	// A bytes.Buffer takes everything, so these cannot fail.
+	_, _ = w.Write([]byte(s))
+	_ = w.Close()
+	if !bytes.HasSuffix(c.Bytes(), []byte("\r\n")) {
+		c.WriteString("\r\n")
+	}
+}
+
+// base64Line is 57 octets, 76 characters (RFC 2045 section 6.8).
+const base64Line = 57
+
+func (c *composer) file(a Attachment) {
+	disposition := "attachment"
+	if a.Inline {
+		disposition = "inline"
+	}
+	var h header
+	h.field("Content-Type", safeType(a.ContentType))
+	h.field("Content-Disposition", append([]string{disposition + ";"}, filename(a.Filename)...)...)
+	if validMessageID(a.ContentID) {
+		h.field("Content-ID", "<"+a.ContentID+">")
+	}
+	h.field("Content-Transfer-Encoding", "base64")
+	c.WriteString(h.String())
+	c.WriteString("\r\n")
+	var line [(base64Line + 2) / 3 * 4]byte
+	for data := a.Data; len(data) > 0; {
+		n := min(len(data), base64Line)
+		c.Write(base64.StdEncoding.AppendEncode(line[:0], data[:n]))
+		c.WriteString("\r\n")
+		data = data[n:]
+	}
+}
+
+// filename is the parameter of that name, in the form of RFC 2231 when it is not plain ASCII.
+func filename(name string) []string {
+	name = clean(name)
+	if name == "" {
+		name = "attachment"
+	}
+	if len(name) > 255 {
+		name = strings.ToValidUTF8(name[:255], "")
+	}
+	_, parameter, _ := strings.Cut(mime.FormatMediaType("x", map[string]string{"filename": name}), "; ")
+	return []string{parameter}
+}
+
+// safeType lets through a plain media type. A message or multipart may not travel in base64 (RFC 2046
+// section 5.2.1), and the receiver should not look into it anyway.
+func safeType(t string) string {
+	major, minor, ok := strings.Cut(strings.ToLower(t), "/")
+	if !ok || len(t) > 120 || !isToken(major) || !isToken(minor) || major == "multipart" || major == "message" {
+		return "application/octet-stream"
+	}
+	return major + "/" + minor
+}
+
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte("!#$&^_.+-", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// escapeMailto writes an address for a mailto URI (RFC 6068), a plus sign included, because some
+// programs read it as a space.
+func escapeMailto(a address.Address) string {
+	var b strings.Builder
+	for _, c := range []byte(a.String()) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~@", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func attachedSize(list []Attachment) (n int) {
+	for _, a := range list {
+		n += len(a.Data) + 512
+	}
+	return n
+}

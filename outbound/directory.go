@@ -1,0 +1,82 @@
+package outbound
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mxdesk/internal/address"
+)
+
+// identity is what an organisation signs with, at one of its domains.
+type identity struct {
+	name   string
+	signer *address.Signer
+	keys   []Key
+}
+
+// directory keeps identities in memory. It asks for the number of the last change at most once a
+// second, and forgets all when that has grown.
+type directory struct {
+	db querier
+
+	mu       sync.Mutex
+	known    map[directoryKey]identity
+	revision int64
+	checked  time.Time
+}
+
+type directoryKey struct {
+	organisation int32
+	domain       string
+}
+
+const (
+	directoryAge = time.Second
+	maxKnown     = 10_000 // identities; beyond it starts anew
+)
+
+// identity finds what the organisation signs with at domain.
+func (d *directory) identity(ctx context.Context, number int32, domain string) (identity, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.refresh(ctx); err != nil {
+		return identity{}, err
+	}
+	key := directoryKey{number, domain}
+	if id, ok := d.known[key]; ok {
+		return id, nil
+	}
+	name, secret, err := organisation(ctx, d.db, number)
+	if err != nil {
+		return identity{}, err
+	}
+	keys, err := activeKeys(ctx, d.db, number, domain)
+	if err != nil {
+		return identity{}, err
+	}
+	id := identity{name: name, signer: address.NewSigner(secret), keys: keys}
+	if len(d.known) >= maxKnown {
+		d.known = nil
+	}
+	if d.known == nil {
+		d.known = map[directoryKey]identity{}
+	}
+	d.known[key] = id
+	return id, nil
+}
+
+func (d *directory) refresh(ctx context.Context) error {
+	if time.Since(d.checked) < directoryAge {
+		return nil
+	}
+	n, err := revision(ctx, d.db)
+	if err != nil {
+		return err
+	}
+	if n != d.revision {
+		d.known = nil
+	}
+	d.revision, d.checked = n, time.Now()
+	return nil
+}

@@ -1,0 +1,137 @@
+package outbound
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	pollBusy  = time.Second
+	pollIdle  = 5 * time.Second
+	maxLanes  = 1000 // looked at in one pass
+	maxClaim  = 64   // lanes claimed from in one statement
+	errorWait = time.Second
+	// restFactor keeps the dispatcher, when hints come thick, from spending more than a sixth of its time on looking.
+	restFactor = 5
+)
+
+// dispatch claims batches and starts a job for each, until ctx ends; the jobs' network is bounded by work.
+func (w *Worker) dispatch(ctx, work context.Context) {
+	after, failing := "", false // after: the lane behind which the next pass begins
+	for ctx.Err() == nil {
+		begun := time.Now()
+		p, err := w.pass(ctx, work, after)
+		after = p.next
+		switch {
+		case err != nil && ctx.Err() == nil:
+			if !failing {
+				w.log.Error("cannot claim deliveries", "error", err)
+			}
+			failing = true
+			pause(ctx, errorWait)
+			continue
+		case p.more:
+			failing = false
+			continue
+		}
+		failing = false
+		poll := pollIdle
+		if p.busy {
+			poll = pollBusy
+		}
+		w.await(ctx, poll)
+		pause(ctx, time.Until(begun.Add(restFactor*p.took)))
+	}
+}
+
+// await waits for a hint or for the time to poll.
+func (w *Worker) await(ctx context.Context, poll time.Duration) {
+	t := time.NewTimer(poll)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.q.wake:
+	case <-t.C:
+	}
+}
+
+// passed is what one pass found.
+type passed struct {
+	next string // lane behind which the next pass begins
+	more bool   // there is more to do at once
+	busy bool   // something waits or is under way
+	took time.Duration
+}
+
+// pass looks for lanes that are ready, behind after, and claims one batch from each, as far as there are
+// free connections. Lanes take turns: the next pass begins where this one ended.
+func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
+	free := cap(w.slots) - len(w.slots)
+	if free == 0 { // a job that ends wakes us
+		return passed{next: after, busy: true}, nil
+	}
+	begun := time.Now()
+	list, err := pending(ctx, w.q.pool, after, maxLanes)
+	if err != nil {
+		return passed{next: after}, err
+	}
+	p := passed{more: after != "" || len(list) == maxLanes, busy: len(list) > 0 || len(w.slots) > 0}
+	if len(list) == maxLanes {
+		p.next = list[maxLanes-1].Lane
+	}
+	var ready, fresh []string
+	for _, l := range list {
+		if !l.Ready {
+			continue
+		}
+		if len(ready) == min(free, maxClaim) {
+			p.next, p.more = ready[len(ready)-1], true
+			break
+		}
+		ready = append(ready, l.Lane)
+		if l.Fresh {
+			fresh = append(fresh, l.Lane)
+		}
+	}
+	if len(fresh) > 0 {
+		if err := makeLanes(ctx, w.q.pool, fresh); err != nil {
+			return p, err
+		}
+	}
+	if len(ready) > 0 {
+		n, err := w.start(ctx, work, ready)
+		if err != nil {
+			return p, err
+		}
+		p.more = p.more || n > 0
+	}
+	p.took = time.Since(begun)
+	return p, nil
+}
+
+// start claims from the lanes and starts the jobs. ctx ends a claim only before it is made, so that
+// no lease is taken of which nobody knows.
+func (w *Worker) start(ctx, work context.Context, lanes []string) (int, error) {
+	begun := time.Now()
+	claimCtx, cancel := context.WithTimeout(work, recordWait)
+	defer cancel()
+	batches, err := claim(claimCtx, w.q.pool, lanes, w.cfg.BatchSize)
+	w.metrics.claim.Observe(time.Since(begun).Seconds())
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range batches {
+		w.slots <- struct{}{}
+		w.mu.Lock()
+		w.batches[b.owner] = struct{}{}
+		w.mu.Unlock()
+		w.jobs.Go(func() {
+			w.carry(work, ctx.Done(), b)
+			w.mu.Lock()
+			delete(w.batches, b.owner)
+			w.mu.Unlock()
+			<-w.slots
+		})
+	}
+	return len(batches), nil
+}

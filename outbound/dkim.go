@@ -1,0 +1,139 @@
+package outbound
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
+)
+
+// Key is one DKIM key (RFC 6376, RFC 8463) of one domain.
+type Key struct {
+	Domain    string
+	Selector  string
+	Algorithm string // "rsa" or "ed25519"
+	State     string // "created", "active" (it signs) or "retiring"; as stored
+	signer    crypto.Signer
+}
+
+const rsaBits = 2048 // RFC 8301 section 3.2; 4096 do not fit into one UDP answer
+
+// signedFields are named in h= once more than they occur ("over-signed"), so that nobody can add
+// another one behind our back. Resent and trace fields belong to others.
+var signedFields = []string{
+	"From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Reply-To", "Sender",
+	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Auto-Submitted",
+	"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
+}
+
+// GenerateKeys makes an RSA and an Ed25519 key for domain; now goes into their selectors.
+func GenerateKeys(domain string, now time.Time) ([]Key, error) {
+	r, err := rsa.GenerateKey(rand.Reader, rsaBits)
+	if err != nil {
+		return nil, fmt.Errorf("make RSA key: %w", err)
+	}
+	_, e, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make Ed25519 key: %w", err)
+	}
+	stamp := "mx" + now.UTC().Format("200601021504")
+	return []Key{
+		{Domain: domain, Selector: stamp + "r", Algorithm: "rsa", signer: r},
+		{Domain: domain, Selector: stamp + "e", Algorithm: "ed25519", signer: e},
+	}, nil
+}
+
+// parseKey reads the private key, PKCS #8 in DER, into k.
+func parseKey(k Key, der []byte) (Key, error) {
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return k, fmt.Errorf("read DKIM key %s of %s: %w", k.Selector, k.Domain, err)
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return k, fmt.Errorf("read DKIM key %s of %s: %T cannot sign", k.Selector, k.Domain, private)
+	}
+	k.signer = signer
+	return k, nil
+}
+
+func (k Key) marshal() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.signer) }
+
+// RecordName is where the public key is published.
+func (k Key) RecordName() string { return k.Selector + "._domainkey." + k.Domain }
+
+// Record is the TXT record that publishes the public key, as one string.
+func (k Key) Record() string {
+	var p []byte
+	switch public := k.signer.Public().(type) {
+	case ed25519.PublicKey:
+		p = public
+	default:
+		// The keys made and read here are RSA or Ed25519, and RSA keys always marshal.
+		p, _ = x509.MarshalPKIXPublicKey(public)
+	}
+	return "v=DKIM1; k=" + k.Algorithm + "; p=" + base64.StdEncoding.EncodeToString(p)
+}
+
+// ZoneLine is the record as a line of a zone file, cut into strings of at most 255 octets.
+func (k Key) ZoneLine() string {
+	var b strings.Builder
+	b.WriteString(k.RecordName() + ". IN TXT")
+	for s := k.Record(); s != ""; {
+		n := min(len(s), 255)
+		b.WriteString(` "` + s[:n] + `"`)
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// sign returns letter with one DKIM-Signature field for each key in front.
+func sign(letter []byte, keys []Key) ([]byte, error) {
+	if len(keys) == 0 {
+		return letter, nil
+	}
+	fields := overSigned(letter)
+	var out bytes.Buffer
+	out.Grow(len(letter) + 2048)
+	for _, k := range keys {
+		s, err := dkim.NewSigner(&dkim.SignOptions{
+			Domain: k.Domain, Selector: k.Selector, Signer: k.signer, HeaderKeys: fields,
+			HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("sign with %s: %w", k.RecordName(), err)
+		}
+		_, err = s.Write(letter)
+		if cerr := s.Close(); err == nil { // always: without Close a goroutine stays
+			err = cerr
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sign with %s: %w", k.RecordName(), err)
+		}
+		out.WriteString(s.Signature())
+	}
+	out.Write(letter)
+	return out.Bytes(), nil
+}
+
+// overSigned lists signedFields for h=. Our letters hold each at most once.
+func overSigned(letter []byte) []string {
+	end := bytes.Index(letter, []byte("\r\n\r\n"))
+	header := "\r\n" + strings.ToLower(string(letter[:max(end, 0)]))
+	list := make([]string, 0, 2*len(signedFields))
+	for _, f := range signedFields {
+		if strings.Contains(header, "\r\n"+strings.ToLower(f)+":") {
+			list = append(list, f)
+		}
+		list = append(list, f)
+	}
+	return list
+}

@@ -1,0 +1,43 @@
+// Package outbound is the third stage of a letter's way: the answer leaves. A message and its deliveries, one for
+// each recipient, are put into tables by the transaction that causes them; workers claim deliveries, send them and
+// record what became of them. A delivery in the table deliveries is in one of these states; each arrow is one
+// statement:
+//
+//	state      lease  due          how it got there                       where it goes
+//	queued     no     next_at      Enqueue, Release                       claim → leased
+//	held       no     next_at      Enqueue with Hold (grace period)       claim → leased; seen → done
+//	held       no     never        Hold by hand                           Release → queued or deferred
+//	leased     yes    next_at      claim: attempt counted, next_at set    record → done or deferred; reap → deferred
+//	deferred   no     next_at      record: 4xx, no connection; reap       claim → leased; expiry → done
+//	done       in deliveries_done: delivered, failed, suppressed, cancelled, unknown
+//
+// From every state but leased, Cancel goes to done (cancelled), and expiry to done (failed, "expired"). A report to the
+// signed return path goes from every state, and from delivered and unknown, to failed.
+//
+// A lease names a batch, that is one connection to one lane. attempts grows with each claim and is the fence:
+// a result counts only while it is the number of the attempt it speaks of. No transaction is open while the network is.
+//
+// Failures belong to the site (no connection, 421, lost connection) or to the delivery (a reply about it).
+// Those of the site back off the lane; the one letter that probed it counts an attempt, the rest of its batch is given back
+// as if never claimed. Those of the delivery defer it alone, or end it.
+//
+// What if we die
+//
+//	before the commit of Enqueue        nothing was promised, nothing is sent
+//	after it, before Hint               the poll finds it within 5 s
+//	after claim, before the final dot   nobody has the letter; its lease ends after 2 min, next_at is a retry's
+//	after the final dot, before record  the remote host may have it: it is sent again with the same Message-ID and bytes
+//	in record                           one transaction with OnFinal: both or neither
+//	connection lost after the final dot result "unknown": tried once more, then outcome unknown, never a third time
+//	database away while recording       results wait in memory and leases run out: as above, but a late
+//	                                    record still counts until somebody claims again
+//	worker stuck                        its leases run out, the fence makes its late results harmless
+//
+// Housekeeping (one node at a time, advisory lock) takes back expired leases and recounts the connections of lanes,
+// ends what is over time, tells of delays, makes and drops partitions, forgets what is older than the retention.
+//
+// The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
+//
+// Reading order: message.go, queue.go, store_claim.go, dispatch.go, job.go, outcome.go, recorder.go, store_record.go, compose.go, transport.go,
+// smtp.go, bounce.go.
+package outbound

@@ -1,0 +1,162 @@
+package outbound
+
+import (
+	"encoding/hex"
+	"mime"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"mxdesk/internal/address"
+)
+
+// Lines are folded at foldAt octets where a space allows; nothing written here comes near the 998
+// of RFC 5322 section 2.1.1, because every word is bounded: an encoded word by 75 octets, an id by
+// maxMessageID, an address by RFC 5321.
+const (
+	foldAt  = 76
+	maxText = 1000 // octets of an unstructured value or a display name
+	maxWord = 70   // octets of a word that is not encoded for its length
+)
+
+// header writes the fields of one letter. Whatever it is given, it writes no control character but
+// its own CRLFs.
+type header struct{ strings.Builder }
+
+// field writes a structured field: words that are separated, and may be folded, at spaces.
+func (h *header) field(name string, words ...string) {
+	h.WriteString(name)
+	h.WriteByte(':')
+	col := len(name) + 1
+	for i, w := range words {
+		if i > 0 && col+1+len(w) > foldAt {
+			h.WriteString("\r\n")
+			col = 0
+		}
+		h.WriteByte(' ')
+		col += 1 + len(w)
+		h.WriteString(strings.Map(dropControl, w))
+	}
+	h.WriteString("\r\n")
+}
+
+// text writes an unstructured field (RFC 5322 section 2.2.1), encoded by RFC 2047 where needed.
+func (h *header) text(name, value string) {
+	value = clean(value)
+	if plainWords(value) {
+		h.field(name, strings.Fields(value)...)
+		return
+	}
+	h.field(name, encodeWords(value)...)
+}
+
+// mailbox writes a field with one address and perhaps a display name.
+func (h *header) mailbox(name, display string, a address.Address) {
+	h.field(name, append(phrase(display), "<"+a.String()+">")...)
+}
+
+// phrase is a display name as words (RFC 5322 section 3.2.5).
+func phrase(s string) []string {
+	s = clean(s)
+	switch {
+	case s == "":
+		return nil
+	case !plainWords(s):
+		return encodeWords(s)
+	case strings.ContainsAny(s, `()<>[]:;@\,."`):
+		return strings.Fields(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`)
+	}
+	return strings.Fields(s)
+}
+
+// clean makes one short line of printable text: no controls, no characters that change the
+// direction of what stands around them, single spaces.
+func clean(s string) string {
+	if len(s) > 4*maxText {
+		s = s[:4*maxText]
+	}
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), unicode.IsControl(r):
+			return ' '
+		case unicode.Is(unicode.Bidi_Control, r), r == '\uFEFF':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) <= maxText {
+		return s
+	}
+	cut := maxText - len("…")
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
+// plainWords tells whether s can stand as it is: printable ASCII that nobody takes for an encoded
+// word, in words short enough to fold.
+func plainWords(s string) bool {
+	word := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c < ' ' || c >= 0x7f || c == '=' && i+1 < len(s) && s[i+1] == '?' {
+			return false
+		}
+		if word++; c == ' ' {
+			word = 0
+		}
+		if word > maxWord {
+			return false
+		}
+	}
+	return true
+}
+
+// encodeWords writes s as encoded words (RFC 2047): Q while most of it can be read so, else B.
+func encodeWords(s string) []string {
+	wide := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			wide++
+		}
+	}
+	if wide*2 > len(s) {
+		return strings.Fields(mime.BEncoding.Encode("utf-8", s))
+	}
+	const open, end, room = "=?utf-8?q?", "?=", 75
+	var words []string
+	word := open
+	for _, r := range s {
+		q := encodeRune(r)
+		if len(word)+len(q)+len(end) > room {
+			words, word = append(words, word+end), open
+		}
+		word += q
+	}
+	return append(words, word+end)
+}
+
+// encodeRune is r in the Q encoding as a phrase allows it (RFC 2047 section 5, rule 3).
+func encodeRune(r rune) string {
+	switch {
+	case r == ' ':
+		return "_"
+	case r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+		return string(r)
+	}
+	var q strings.Builder
+	for _, c := range []byte(string(r)) {
+		q.WriteByte('=')
+		q.WriteString(strings.ToUpper(hex.EncodeToString([]byte{c})))
+	}
+	return q.String()
+}
+
+func dropControl(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return -1
+	}
+	return r
+}

@@ -1,0 +1,141 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// report is what a batch hands over at once: results of deliveries, and at its end one of its lane.
+type report struct {
+	results []result
+	lane    *laneResult
+}
+
+const (
+	maxGroup     = 128 // reports in one transaction
+	recordWait   = 10 * time.Second
+	retryPause   = time.Second
+	singleTries  = 3
+	lastWordTime = 10 * time.Second // for recording what is left when we are told to stop
+)
+
+// recorder commits results. Whatever came while one transaction was under way shares the next one,
+// so a busy worker needs few commits and an idle one waits for nothing.
+type recorder struct {
+	db      beginner
+	log     *slog.Logger
+	onFinal func() OnFinal
+	done    func(reports int) // after each commit
+	in      chan report
+}
+
+// run records until in is closed and empty. stop ends the patience with a database that fails: what
+// cannot be recorded then is tried again when its lease ends, which may send a letter twice.
+func (r *recorder) run(stop <-chan struct{}) {
+	group := make([]report, 0, maxGroup)
+	for first := range r.in {
+		group = append(group[:0], first)
+	more:
+		for len(group) < maxGroup {
+			select {
+			case next, ok := <-r.in:
+				if !ok {
+					break more
+				}
+				group = append(group, next)
+			default:
+				break more
+			}
+		}
+		r.commit(stop, group)
+		r.done(len(group))
+	}
+}
+
+// commit records the group; if that fails for another reason than the database being away, each report
+// alone, so that one that cannot be recorded does not hold up the others.
+func (r *recorder) commit(stop <-chan struct{}, group []report) {
+	if len(group) > 1 {
+		err := r.persist(stop, group, 1, r.onFinal())
+		if err == nil {
+			return
+		}
+		r.log.Warn("recording results one by one", "error", err)
+	}
+	for i := range group {
+		one := group[i : i+1]
+		err := r.persist(stop, one, singleTries, r.onFinal())
+		if err == nil {
+			continue
+		}
+		// The letter is out of our hands either way, and to send it again would be worse
+		// than a history that lacks a line.
+		r.log.Error("recording a result without telling the ticket", "error", err, "delivery", firstDelivery(one))
+		if err := r.persist(stop, one, singleTries, nil); err != nil {
+			r.log.Error("result lost", "error", err, "delivery", firstDelivery(one))
+		}
+	}
+}
+
+func firstDelivery(group []report) string {
+	for _, g := range group {
+		for _, res := range g.results {
+			return res.lease.DeliveryID.String()
+		}
+	}
+	return ""
+}
+
+// persist tries up to tries times; while the database is away that does not count, until stop.
+func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFinal OnFinal) error {
+	var results []result
+	var lanes []laneResult
+	for _, g := range group {
+		results = append(results, g.results...)
+		if g.lane != nil {
+			lanes = append(lanes, *g.lane)
+		}
+	}
+	var deadline time.Time // zero: not stopping
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), recordWait)
+		err := record(ctx, r.db, results, lanes, onFinal)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if !away(err) {
+			if tries--; tries == 0 {
+				return err
+			}
+		}
+		select {
+		case <-stop:
+			if deadline.IsZero() {
+				deadline = time.Now().Add(lastWordTime)
+			} else if time.Now().After(deadline) {
+				return err
+			}
+		default:
+		}
+		time.Sleep(retryPause)
+	}
+}
+
+// away tells whether an error speaks of the database rather than of what we asked: no connection, a
+// server that starts, stops or has become a standby, or a lost race.
+func away(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return true // it did not answer
+	}
+	switch pg.Code[:2] {
+	case "08", "40", "53", "57", "58":
+		return true
+	}
+	return pg.Code == "25006"
+}

@@ -1,0 +1,293 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/bounce"
+	"mxdesk/outbound/route"
+	"mxdesk/outbound/smtpclient"
+)
+
+const (
+	lettersPerConnection = 100
+	idleTime             = 5 * time.Second
+	idlePerLane          = 4
+)
+
+// SMTP brings letters to the hosts of their domain, or all to a smart host. Connections are
+// kept for a moment and used again. Its fields are set once.
+type SMTP struct {
+	Name     string // ours, in EHLO
+	Hosts    func(ctx context.Context, domain string) ([]route.Host, error)
+	Dialer   *route.Dialer
+	BaseTLS  *tls.Config // may be nil
+	Timeouts smtpclient.Timeouts
+
+	mu     sync.Mutex
+	idle   map[string][]*session
+	closed bool
+	ending sync.WaitGroup // goodbyes under way
+}
+
+// session is one SMTP connection and where it leads.
+type session struct {
+	client *smtpclient.Client
+	host   string
+	ip     string
+	policy string
+	reused bool
+	timer  *time.Timer // while idle
+}
+
+// Open satisfies Transport.
+func (s *SMTP) Open(lane string) Connection { return &smtpConnection{smtp: s, lane: lane} }
+
+// Close says goodbye to the idle connections and waits until all goodbyes are said; connections
+// closed later are not kept.
+func (s *SMTP) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for _, list := range s.idle {
+		for _, c := range list {
+			if c.timer.Stop() {
+				s.part(c)
+			}
+		}
+	}
+	s.idle = nil
+	s.mu.Unlock()
+	s.ending.Wait()
+}
+
+// part says goodbye without making anybody wait; s.mu is held.
+func (s *SMTP) part(c *session) {
+	s.ending.Go(func() { c.client.Quit(context.Background()) }) // bounded by Timeouts.Quit
+}
+
+// keep takes a connection that still works, for the next batch of the lane.
+func (s *SMTP) keep(lane string, c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.client.Err() != nil:
+	case s.closed || c.full() || len(s.idle[lane]) >= idlePerLane:
+		s.part(c)
+	default:
+		if s.idle == nil {
+			s.idle = map[string][]*session{}
+		}
+		s.idle[lane] = append(s.idle[lane], c)
+		c.timer = time.AfterFunc(idleTime, func() { s.expire(lane, c) })
+	}
+}
+
+func (s *SMTP) expire(lane string, c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drop(lane, c) {
+		s.part(c)
+	}
+}
+
+// drop takes c out of the idle ones, if it is there; s.mu is held.
+func (s *SMTP) drop(lane string, c *session) bool {
+	list := s.idle[lane]
+	for i, other := range list {
+		if other != c {
+			continue
+		}
+		if list = append(list[:i:i], list[i+1:]...); len(list) == 0 {
+			delete(s.idle, lane)
+		} else {
+			s.idle[lane] = list
+		}
+		return true
+	}
+	return false
+}
+
+// take gives an idle connection of the lane, the one used last, or nil.
+func (s *SMTP) take(lane string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.idle[lane]
+	if len(list) == 0 {
+		return nil
+	}
+	c := list[len(list)-1]
+	c.timer.Stop() // if it runs already, expire finds nothing
+	s.drop(lane, c)
+	c.reused = true
+	return c
+}
+
+// connect finds a host for the domain and greets it, trying one after the other. Where opportunistic TLS
+// fails it is tried once more without: an attacker could as well have hidden the offer.
+func (s *SMTP) connect(ctx context.Context, domain string) (*session, error) {
+	hosts, err := s.Hosts(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	targets := route.Targets(hosts)
+	for {
+		nc, i, err := s.Dialer.DialFirst(ctx, targets)
+		if err != nil {
+			return nil, err
+		}
+		t := targets[i]
+		cfg := smtpclient.Config{
+			Name: s.Name, TLS: t.Host.TLS, Implicit: t.Host.Implicit, ServerName: t.Host.Name, Verify: t.Host.Verify,
+			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.Timeouts,
+		}
+		client, err := smtpclient.Connect(ctx, nc, cfg)
+		if errors.Is(err, smtpclient.ErrTLS) && cfg.TLS == smtpclient.TLSOpportunistic && !cfg.Implicit {
+			if nc, err = s.Dialer.Dial(ctx, t); err == nil {
+				cfg.TLS = smtpclient.TLSNone
+				client, err = smtpclient.Connect(ctx, nc, cfg)
+			}
+		}
+		if err == nil {
+			return &session{client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: t.Host.TLS.String()}, nil
+		}
+		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
+			return nil, &hostError{host: t.Host.Name, ip: t.Addr.Addr(), err: err}
+		}
+	}
+}
+
+// hostError is why the last host that was tried did not take the connection.
+type hostError struct {
+	host string
+	ip   netip.Addr
+	err  error
+}
+
+func (e *hostError) Error() string { return e.err.Error() }
+func (e *hostError) Unwrap() error { return e.err }
+
+// smtpConnection is what one batch sees: a connection that is made when needed, and made again
+// when the server ended it.
+type smtpConnection struct {
+	smtp    *SMTP
+	lane    string
+	session *session
+}
+
+// Close satisfies Connection.
+func (c *smtpConnection) Close() {
+	if c.session != nil {
+		c.smtp.keep(c.lane, c.session)
+		c.session = nil
+	}
+}
+
+// Send satisfies Connection. A connection that lay idle may have been closed by the server, which is
+// nobody's failure: then it is made anew and the letter sent on that one.
+func (c *smtpConnection) Send(ctx context.Context, l *Letter) Attempt {
+	for {
+		if c.session == nil {
+			c.session = c.smtp.take(c.lane)
+		}
+		if c.session == nil {
+			s, err := c.smtp.connect(ctx, l.To.Domain)
+			if err != nil {
+				return connectFailed(err)
+			}
+			c.session = s
+		}
+		s := c.session
+		res := s.client.Send(ctx, smtpclient.Envelope{
+			From: l.From, Recipients: []address.Address{l.To}, UTF8: !l.To.ASCII() || !l.From.ASCII(), ID: l.Delivery.String(),
+		}, l.Body)
+		fate := res.Recipients[0]
+		stale := s.reused && res.Err != nil && fate.Status == smtpclient.Deferred && ctx.Err() == nil
+		s.reused = false
+		a := judge(fate, res.Err != nil)
+		a.Host, a.IP, a.TLS, a.TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
+		if s.full() || res.Err != nil {
+			c.Close() // it ends there
+		}
+		if !stale {
+			return a
+		}
+	}
+}
+
+// full tells whether the connection has carried its share.
+func (s *session) full() bool {
+	limit := lettersPerConnection
+	if n := s.client.Extensions().MaxMail; n > 0 {
+		limit = min(limit, n)
+	}
+	return s.client.Letters() >= limit
+}
+
+// judge makes an attempt of what became of the letter at a server; lost tells that the connection
+// ended with it.
+func judge(f smtpclient.Fate, lost bool) Attempt {
+	a := Attempt{Code: f.Reply.Code, Enhanced: f.Reply.Enhanced, Reply: f.Reply.Text}
+	if a.Reply == "" && f.Err != nil {
+		a.Reply = clean(f.Err.Error())
+	}
+	switch f.Status {
+	case smtpclient.Delivered:
+		a.Result = ResultDelivered
+	case smtpclient.Refused:
+		a.Result, a.Reason = ResultFailed, refusal(f)
+	case smtpclient.Unknown:
+		a.Result, a.Reason, a.Site = ResultBroke, bounce.Network, true
+	default:
+		a.Result, a.Site = ResultDeferred, lost
+		a.Reason = bounce.Network
+		if f.Reply.Code != 0 {
+			a.Reason = bounce.OfReply(f.Reply.Code, f.Reply.Enhanced, f.Reply.Text)
+		}
+	}
+	return a
+}
+
+// refusal is the reason of a refusal, the server's or our own.
+func refusal(f smtpclient.Fate) string {
+	switch {
+	case f.Reply.Code != 0:
+		return bounce.OfReply(f.Reply.Code, f.Reply.Enhanced, f.Reply.Text)
+	case errors.Is(f.Err, smtpclient.ErrTooLarge):
+		return bounce.TooLarge
+	case errors.Is(f.Err, smtpclient.ErrNoUTF8), errors.Is(f.Err, smtpclient.ErrNoEightBit), errors.Is(f.Err, smtpclient.ErrBody):
+		return bounce.Content
+	}
+	return bounce.Undefined
+}
+
+// connectFailed makes an attempt of the reason why there is no connection. Only the DNS can say that
+// there never will be one; a host that refuses to talk may do so by mistake.
+func connectFailed(err error) Attempt {
+	var missing *route.Error
+	if errors.As(err, &missing) {
+		a := Attempt{Result: ResultDeferred, Site: true, Reason: missing.Reason, Enhanced: missing.Status, Reply: clean(missing.Error())}
+		if missing.Permanent {
+			a.Result, a.Site = ResultFailed, false
+		}
+		return a
+	}
+	a := Attempt{Result: ResultDeferred, Site: true, Reason: bounce.Network, Reply: clean(err.Error())}
+	var at *hostError
+	if errors.As(err, &at) {
+		a.Host, a.IP = at.host, at.ip.String()
+	}
+	var said *smtpclient.Error
+	if errors.As(err, &said) && said.Reply.Code != 0 {
+		a.Code, a.Enhanced, a.Reply = said.Reply.Code, said.Reply.Enhanced, said.Reply.Text
+		a.Reason = bounce.OfReply(a.Code, a.Enhanced, a.Reply)
+	}
+	if errors.Is(err, smtpclient.ErrTLS) || errors.Is(err, smtpclient.ErrNoTLS) {
+		a.Reason = bounce.TLSRequired
+	}
+	return a
+}

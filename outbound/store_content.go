@@ -1,0 +1,133 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/internal/id"
+)
+
+// sqlContents reads the messages of a list of deliveries: as many from its beginning as $3 octets of text
+// hold, at least one. A message that is gone has found = false.
+const sqlContents = `
+SELECT message_id IS NOT NULL AS found, coalesce(ticket_number, 0) AS ticket_number, entry_id, coalesce(from_name, '') AS from_name,
+       coalesce(from_address, '') AS from_address, coalesce(auto_submitted, '') AS auto_submitted,
+       coalesce(subject, '') AS subject, coalesce(body_text, '') AS body_text, coalesce(body_html, '') AS body_html,
+       coalesce(attach_entry, false) AS attach_entry
+  FROM (SELECT r.n, m.message_id, m.ticket_number, m.entry_id, m.from_name, m.from_address, m.auto_submitted, m.subject,
+               m.body_text, m.body_html, m.attach_entry,
+               sum(coalesce(octet_length(m.body_text) + octet_length(m.body_html), 0)) OVER (ORDER BY r.n) AS total
+          FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY AS r (organisation_id, message_id, n)
+          LEFT JOIN messages m ON m.organisation_id = r.organisation_id AND m.message_id = r.message_id) c
+ WHERE n = 1 OR total <= $3
+ ORDER BY n`
+
+// content is the shared part of a letter, as stored.
+type content struct {
+	Found         bool
+	TicketNumber  int64
+	EntryID       id.ID
+	FromName      string
+	FromAddress   string
+	AutoSubmitted string
+	Subject       string
+	BodyText      string
+	BodyHTML      string `db:"body_html"`
+	AttachEntry   bool
+}
+
+// loadBytes bounds the text that one batch holds in memory, unless a single letter is larger.
+const loadBytes = 1 << 20
+
+func contents(ctx context.Context, db querier, leases []lease) ([]content, error) {
+	organisations, messages := make([]int32, len(leases)), make([]id.ID, len(leases))
+	for i, l := range leases {
+		organisations[i], messages[i] = l.OrganisationID, l.MessageID
+	}
+	rows, err := db.Query(ctx, sqlContents, organisations, messages, loadBytes)
+	if err != nil {
+		return nil, fmt.Errorf("load messages: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[content])
+	if err != nil {
+		return nil, fmt.Errorf("load messages: %w", err)
+	}
+	return list, nil
+}
+
+const sqlAttachments = `
+SELECT position, filename, content_type, content_id, inline, size
+  FROM attachments
+ WHERE organisation_id = $1 AND ticket_number = $2 AND entry_id = $3
+ ORDER BY position
+ LIMIT 1000`
+
+const sqlAttachmentData = `
+SELECT a.position, b.data
+  FROM attachments a
+  JOIN blobs b ON b.organisation_id = a.organisation_id AND b.sha256 = a.sha256
+ WHERE a.organisation_id = $1 AND a.ticket_number = $2 AND a.entry_id = $3 AND a.position = ANY($4)`
+
+// attachmentRow is an attachment without its data, which is fetched when it is known to travel.
+type attachmentRow struct {
+	Position    int
+	Filename    string
+	ContentType string
+	ContentID   string
+	Inline      bool
+	Size        int
+}
+
+func listAttachments(ctx context.Context, db querier, organisation int32, c *content) ([]attachmentRow, error) {
+	rows, err := db.Query(ctx, sqlAttachments, organisation, c.TicketNumber, c.EntryID)
+	if err != nil {
+		return nil, fmt.Errorf("list attachments: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[attachmentRow])
+	if err != nil {
+		return nil, fmt.Errorf("list attachments: %w", err)
+	}
+	return list, nil
+}
+
+// attachmentData reads the decoded bytes of the attachments at these positions.
+func attachmentData(ctx context.Context, db querier, organisation int32, c *content, positions []int) (map[int][]byte, error) {
+	rows, err := db.Query(ctx, sqlAttachmentData, organisation, c.TicketNumber, c.EntryID, positions)
+	if err != nil {
+		return nil, fmt.Errorf("load attachments: %w", err)
+	}
+	data := make(map[int][]byte, len(positions))
+	var position int
+	var bytes []byte
+	_, err = pgx.ForEachRow(rows, []any{&position, &bytes}, func() error {
+		data[position], bytes = bytes, nil
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load attachments: %w", err)
+	}
+	return data, nil
+}
+
+// chooseAttachments takes what fits below ceiling octets, in order: what is shown in the text first.
+func chooseAttachments(list []attachmentRow, ceiling int) (take, omit []attachmentRow) {
+	fits := make([]bool, len(list))
+	for _, inline := range []bool{true, false} {
+		for i, a := range list {
+			if a.Inline == inline && a.Size <= ceiling {
+				ceiling -= a.Size
+				fits[i] = true
+			}
+		}
+	}
+	for i, a := range list {
+		if fits[i] {
+			take = append(take, a)
+		} else {
+			omit = append(omit, a)
+		}
+	}
+	return take, omit
+}

@@ -1,0 +1,241 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/bounce"
+)
+
+// Advisory locks, one for each regular work: lockClass and a number.
+const (
+	lockClass      = 0x6d786f // "mxo"
+	lockReap       = 1
+	lockSweep      = 2
+	lockPartitions = 3
+	lockForget     = 4
+)
+
+const sqlTryLock = `SELECT pg_try_advisory_xact_lock($1, $2)`
+
+func tryLock(ctx context.Context, tx pgx.Tx, lock int) (ok bool, err error) {
+	if err := tx.QueryRow(ctx, sqlTryLock, lockClass, lock).Scan(&ok); err != nil {
+		return false, fmt.Errorf("advisory lock: %w", err)
+	}
+	return ok, nil
+}
+
+// sqlReap takes back leases that nobody renewed. The attempt stays counted and its next one set.
+const sqlReap = `
+UPDATE deliveries d SET state = 'deferred', lease_owner = NULL, lease_until = NULL
+  FROM (SELECT organisation_id, delivery_id FROM deliveries
+         WHERE state = 'leased' AND lease_until < now()
+         ORDER BY lease_until LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED) e
+ WHERE d.organisation_id = e.organisation_id AND d.delivery_id = e.delivery_id`
+
+// sqlLockBusyLanes and sqlRecount count again what batches are really out: the locks keep others from claiming
+// between the two, and the second statement sees all that was committed before.
+const (
+	sqlLockBusyLanes = `SELECT lane FROM lanes WHERE inflight > 0 ORDER BY lane FOR NO KEY UPDATE SKIP LOCKED`
+	sqlRecount       = `
+UPDATE lanes l SET inflight = coalesce(r.batches, 0)
+  FROM unnest($1::text[]) AS n (lane)
+  LEFT JOIN (SELECT lane, count(DISTINCT lease_owner)::int AS batches FROM deliveries WHERE state = 'leased' GROUP BY lane) r USING (lane)
+ WHERE l.lane = n.lane AND l.inflight <> coalesce(r.batches, 0)`
+)
+
+func reap(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, sqlReap); err != nil {
+		return fmt.Errorf("expired leases: %w", err)
+	}
+	rows, err := tx.Query(ctx, sqlLockBusyLanes)
+	if err != nil {
+		return fmt.Errorf("lock busy lanes: %w", err)
+	}
+	lanes, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("lock busy lanes: %w", err)
+	}
+	if len(lanes) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, sqlRecount, lanes); err != nil {
+		return fmt.Errorf("recount lanes: %w", err)
+	}
+	return nil
+}
+
+const sqlExpire = `
+WITH gone AS (
+    DELETE FROM deliveries d
+     USING (SELECT organisation_id, delivery_id FROM deliveries
+             WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
+             ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) e
+     WHERE d.organisation_id = e.organisation_id AND d.delivery_id = e.delivery_id
+ RETURNING d.organisation_id, d.delivery_id, d.message_id, d.ticket_number, d.participant_no, d.recipient, d.lane,
+           d.rfc_message_id, d.broke, d.attempts, d.created_at, d.last_code, d.last_text
+)
+INSERT INTO deliveries_done (organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
+                             rfc_message_id, outcome, reason, attempts, created_at, last_code, last_text)
+SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
+       rfc_message_id, CASE WHEN broke THEN 'unknown' ELSE 'failed' END, $2, attempts, created_at, last_code, last_text
+  FROM gone
+RETURNING organisation_id, delivery_id, coalesce(ticket_number, 0), coalesce(participant_no, 0), recipient, outcome,
+          reason, coalesce(last_text, '')`
+
+// expire fails what waited too long, in lanes that never let it through.
+func expire(ctx context.Context, tx pgx.Tx) ([]Final, error) {
+	return collectFinals(tx.Query(ctx, sqlExpire, sweepRows, bounce.Expired))
+}
+
+// sqlTellLate: check_at is the time of the notice, then of the end.
+const sqlTellLate = `
+UPDATE deliveries d SET check_at = d.expires_at
+  FROM (SELECT organisation_id, delivery_id FROM deliveries
+         WHERE check_at <= now() AND check_at < expires_at
+         ORDER BY check_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) e
+ WHERE d.organisation_id = e.organisation_id AND d.delivery_id = e.delivery_id
+RETURNING d.organisation_id, d.delivery_id, coalesce(d.ticket_number, 0), coalesce(d.participant_no, 0), d.recipient, '',
+          '', coalesce(d.last_text, '')`
+
+// tellLate lists, once each, deliveries that have waited for DelayNotice; their Outcome is "".
+func tellLate(ctx context.Context, tx pgx.Tx) ([]Final, error) {
+	return collectFinals(tx.Query(ctx, sqlTellLate, sweepRows))
+}
+
+func collectFinals(rows pgx.Rows, err error) ([]Final, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Final])
+}
+
+const sqlPartitionExists = `SELECT to_regclass($1) IS NOT NULL`
+
+// monthsAhead is how far ahead partitions are made: a node may be down for some weeks.
+const monthsAhead = 2
+
+// makePartitions makes the partitions of attempts for this month and the next ones. The names and bounds are
+// made here of the database's date, nothing of them comes from outside.
+func makePartitions(ctx context.Context, tx pgx.Tx) error {
+	month, err := thisMonth(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for range monthsAhead + 1 {
+		next := month.AddDate(0, 1, 0)
+		name := partitionName(month)
+		var exists bool
+		if err := tx.QueryRow(ctx, sqlPartitionExists, name).Scan(&exists); err != nil {
+			return fmt.Errorf("look for %s: %w", name, err)
+		}
+		if !exists {
+			ddl := fmt.Sprintf("CREATE TABLE %s PARTITION OF attempts FOR VALUES FROM ('%s') TO ('%s')",
+				name, month.Format(time.DateOnly), next.Format(time.DateOnly))
+			if _, err := tx.Exec(ctx, ddl); err != nil {
+				return fmt.Errorf("make %s: %w", name, err)
+			}
+		}
+		month = next
+	}
+	return nil
+}
+
+const sqlThisMonth = `SELECT date_trunc('month', now() AT TIME ZONE 'UTC')`
+
+func thisMonth(ctx context.Context, tx pgx.Tx) (t time.Time, err error) {
+	if err := tx.QueryRow(ctx, sqlThisMonth).Scan(&t); err != nil {
+		return t, fmt.Errorf("read the date: %w", err)
+	}
+	return t, nil
+}
+
+func partitionName(month time.Time) string { return "attempts_" + month.Format("200601") }
+
+// Rows that are only history go when they are older than the retention, some at a time; a message
+// when nothing refers to it any more.
+const (
+	sqlForgetDone = `
+DELETE FROM deliveries_done WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM deliveries_done WHERE finished_at < now() - make_interval(secs => $1) LIMIT $2))`
+	sqlForgetMessages = `
+DELETE FROM messages WHERE ctid = ANY(ARRAY(
+    SELECT m.ctid FROM messages m
+     WHERE m.created_at < now() - make_interval(secs => $1)
+       AND NOT EXISTS (SELECT FROM deliveries d WHERE d.organisation_id = m.organisation_id AND d.message_id = m.message_id)
+     LIMIT $2))`
+	sqlForgetSuppressions = `DELETE FROM suppressions WHERE until < now()`
+	sqlForgetLanes        = `
+DELETE FROM lanes l
+ WHERE l.changed_at < now() - interval '30 days' AND l.inflight = 0 AND NOT l.paused
+   AND NOT EXISTS (SELECT FROM deliveries d WHERE d.lane = l.lane AND d.state <> 'leased')`
+	sqlOldPartitions = `
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+ WHERE i.inhparent = 'attempts'::regclass AND c.relname ~ '^attempts_[0-9]{6}$'
+   AND c.relname < 'attempts_' || to_char(now() AT TIME ZONE 'UTC' - make_interval(secs => $1), 'YYYYMM')
+ ORDER BY c.relname`
+)
+
+// forgetRows is how many rows of a table one transaction deletes.
+const forgetRows = 2000
+
+// forget deletes history older than the retention. A message outlives its deliveries by ten days.
+func forget(ctx context.Context, tx pgx.Tx, retention time.Duration) (more bool, err error) {
+	for _, s := range []struct {
+		sql  string
+		args []any
+	}{
+		{sqlForgetDone, []any{retention.Seconds(), forgetRows}},
+		{sqlForgetMessages, []any{(retention + 10*24*time.Hour).Seconds(), forgetRows}},
+		{sqlForgetSuppressions, nil},
+		{sqlForgetLanes, nil},
+	} {
+		tag, err := tx.Exec(ctx, s.sql, s.args...)
+		if err != nil {
+			return false, err
+		}
+		more = more || len(s.args) > 0 && tag.RowsAffected() == forgetRows
+	}
+	rows, err := tx.Query(ctx, sqlOldPartitions, retention.Seconds())
+	if err != nil {
+		return false, err
+	}
+	old, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return false, err
+	}
+	for _, name := range old {
+		if _, err := tx.Exec(ctx, "DROP TABLE "+pgx.Identifier{name}.Sanitize()); err != nil {
+			return false, fmt.Errorf("drop %s: %w", name, err)
+		}
+	}
+	return more, nil
+}
+
+// listen calls hint with the payload of each notification, on a connection of its own, until ctx ends or it fails.
+func listen(ctx context.Context, pool *pgxpool.Pool, hint func(node string)) error {
+	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(closing) // nothing is lost with it
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN mxdesk_outbound"); err != nil {
+		return err
+	}
+	hint("") // what came while nobody listened
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		hint(n.Payload)
+	}
+}

@@ -1,0 +1,203 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/internal/id"
+)
+
+// sqlRecord ends attempts: rows with an outcome move to deliveries_done, the others wait for their next attempt, or
+// are given back as if never claimed (undo). attempts is the fence: it grows with every claim, so
+// a worker whose lease was taken back changes nothing once another has claimed the delivery,
+// while before that its word still counts and spares the recipient a second copy.
+const sqlRecord = `
+WITH r AS MATERIALIZED (
+    SELECT organisation_id, delivery_id, batch, attempt, outcome, reason, delay, broke, undo, code, reply
+      FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[],
+                  $7::float8[], $8::boolean[], $9::boolean[], $10::int[], $11::text[])
+        AS r (organisation_id, delivery_id, batch, attempt, outcome, reason, delay, broke, undo, code, reply)
+), gone AS (
+    DELETE FROM deliveries d USING r
+     WHERE r.outcome <> '' AND d.organisation_id = r.organisation_id AND d.delivery_id = r.delivery_id
+       AND d.attempts = r.attempt AND (d.lease_owner = r.batch OR d.lease_owner IS NULL)
+ RETURNING d.organisation_id, d.delivery_id, d.message_id, d.ticket_number, d.participant_no, d.recipient, d.lane,
+           d.rfc_message_id, r.outcome, r.reason, d.attempts - r.undo::int AS attempts, d.created_at, r.code, r.reply
+), kept AS (
+    UPDATE deliveries d
+       SET state = CASE WHEN r.undo AND d.attempts = 1 THEN 'queued' ELSE 'deferred' END,
+           attempts = d.attempts - r.undo::int, broke = d.broke OR r.broke,
+           next_at = now() + make_interval(secs => r.delay), lease_owner = NULL, lease_until = NULL,
+           last_code = CASE WHEN r.undo THEN d.last_code ELSE nullif(r.code, 0) END,
+           last_text = CASE WHEN r.undo THEN d.last_text ELSE r.reply END
+      FROM r
+     WHERE r.outcome = '' AND d.organisation_id = r.organisation_id AND d.delivery_id = r.delivery_id
+       AND d.attempts = r.attempt AND d.lease_owner = r.batch
+)
+INSERT INTO deliveries_done (organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
+                             rfc_message_id, outcome, reason, attempts, created_at, last_code, last_text)
+SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
+       rfc_message_id, outcome, reason, attempts, created_at, nullif(code, 0), reply
+  FROM gone
+RETURNING organisation_id, delivery_id, coalesce(ticket_number, 0), coalesce(participant_no, 0), recipient, outcome,
+          reason, coalesce(last_text, '')`
+
+// result is what a worker found of one delivery that it had leased.
+type result struct {
+	lease    lease
+	attempt  *Attempt // nil: none was made
+	decision decision
+	undo     bool // the claim is undone: nothing was tried
+}
+
+func queueRecord(b *pgx.Batch, results []result, finals *[]Final) {
+	var (
+		n              = len(results)
+		organisations  = make([]int32, n)
+		ids, batches   = make([]id.ID, n), make([]id.ID, n)
+		attempts       = make([]int, n)
+		outcomes       = make([]string, n)
+		reasons, words = make([]string, n), make([]string, n)
+		delays         = make([]float64, n)
+		broke, undo    = make([]bool, n), make([]bool, n)
+		codes          = make([]int, n)
+	)
+	for i, r := range results {
+		organisations[i], ids[i], batches[i] = r.lease.OrganisationID, r.lease.DeliveryID, r.lease.LeaseOwner
+		attempts[i], undo[i] = r.lease.Attempts, r.undo
+		outcomes[i], reasons[i] = string(r.decision.outcome), r.decision.reason
+		delays[i], broke[i] = r.decision.delay.Seconds(), r.decision.broke
+		if r.attempt != nil {
+			codes[i], words[i] = r.attempt.Code, storable(r.attempt.Reply)
+		}
+	}
+	b.Queue(sqlRecord, organisations, ids, batches, attempts, outcomes, reasons, delays, broke, undo, codes, words).
+		Query(func(rows pgx.Rows) (err error) {
+			*finals, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Final])
+			return err
+		})
+}
+
+const sqlLogAttempts = `
+INSERT INTO attempts (organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
+                      code, enhanced, reply, took_ms)
+SELECT organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
+       nullif(code, 0), enhanced, reply, took_ms
+  FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
+              $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::int[])
+    AS a (organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
+          code, enhanced, reply, took_ms)`
+
+func queueAttempts(b *pgx.Batch, results []result) {
+	var (
+		organisations           []int32
+		ids                     []id.ID
+		numbers, codes, took    []int
+		kinds, reasons          []string
+		hosts, ips, tls, policy []string
+		enhanced, replies       []string
+	)
+	for _, r := range results {
+		a := r.attempt
+		if a == nil {
+			continue
+		}
+		organisations, ids = append(organisations, r.lease.OrganisationID), append(ids, r.lease.DeliveryID)
+		numbers, codes = append(numbers, r.lease.Attempts), append(codes, a.Code)
+		took = append(took, int(a.Took.Milliseconds()))
+		kinds, reasons = append(kinds, string(a.Result)), append(reasons, a.Reason)
+		hosts, ips = append(hosts, storable(a.Host)), append(ips, a.IP)
+		tls, policy = append(tls, a.TLS), append(policy, a.TLSPolicy)
+		enhanced, replies = append(enhanced, storable(a.Enhanced)), append(replies, storable(a.Reply))
+	}
+	if len(ids) > 0 {
+		b.Queue(sqlLogAttempts, organisations, ids, numbers, kinds, reasons, hosts, ips, tls, policy, codes, enhanced, replies, took)
+	}
+}
+
+// sqlFinishLanes counts batches out of their lanes. A site that answered is no longer failing and gets one more
+// connection for each batch without trouble; one that did not is backed off, once for all the
+// connections that failed together. The rows are locked in the order of their names.
+const sqlFinishLanes = `
+WITH r AS MATERIALIZED (
+    SELECT lane, count(*)::int AS batches, bool_or(answered) AS answered, bool_or(failed) AS failed,
+           count(*) FILTER (WHERE answered AND NOT failed)::int AS clean, max(error) AS error, max(tls) AS tls
+      FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::text[], $5::text[]) AS f (lane, answered, failed, error, tls)
+     GROUP BY lane
+), locked AS MATERIALIZED (
+    SELECT lane FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR NO KEY UPDATE
+)
+UPDATE lanes l
+   SET inflight = greatest(l.inflight - r.batches, 0),
+       max_inflight = CASE WHEN r.failed THEN greatest(l.max_inflight / 2, 1) ELSE least(l.max_inflight + r.clean, 20) END,
+       fail_streak = CASE WHEN r.answered THEN 0 WHEN r.failed AND l.next_at <= now() THEN l.fail_streak + 1 ELSE l.fail_streak END,
+       next_at = CASE WHEN r.answered THEN '-infinity'
+                      WHEN r.failed AND l.next_at <= now()
+                      THEN now() + make_interval(secs => $7 * ($6::float8[])[least(l.fail_streak + 1, cardinality($6::float8[]))])
+                      ELSE l.next_at END,
+       last_error = CASE WHEN r.answered THEN '' WHEN r.failed THEN r.error ELSE l.last_error END,
+       tls_seen = CASE WHEN r.tls <> '' THEN r.tls ELSE l.tls_seen END,
+       changed_at = now()
+  FROM r JOIN locked USING (lane)
+ WHERE l.lane = r.lane`
+
+// laneResult is what a batch found of its lane.
+type laneResult struct {
+	lane     string
+	answered bool   // the site had something to say of a letter
+	failed   bool   // the connection failed, at its beginning or later
+	err      string // why, printable
+	tls      string
+}
+
+func queueLanes(b *pgx.Batch, lanes []laneResult) {
+	var (
+		names            []string
+		answered, failed []bool
+		errs, tls        []string
+	)
+	for _, l := range lanes {
+		names, errs, tls = append(names, l.lane), append(errs, storable(l.err)), append(tls, l.tls)
+		answered, failed = append(answered, l.answered), append(failed, l.failed)
+	}
+	if len(names) > 0 {
+		b.Queue(sqlFinishLanes, names, answered, failed, errs, tls, seconds(laneSchedule), 0.9+0.2*rand.Float64())
+	}
+}
+
+// record commits the results of batches, in one transaction with what onFinal does about them.
+func record(ctx context.Context, db beginner, results []result, lanes []laneResult, onFinal OnFinal) error {
+	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		var b pgx.Batch
+		var finals []Final
+		if len(results) > 0 {
+			queueRecord(&b, results, &finals)
+			queueAttempts(&b, results)
+			queueFailures(&b, results)
+		}
+		queueLanes(&b, lanes)
+		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+			return err
+		}
+		return callFinal(ctx, tx, onFinal, finals)
+	})
+	if err != nil {
+		return fmt.Errorf("record results: %w", err)
+	}
+	return nil
+}
+
+// beginner is a pool or a connection.
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+func callFinal(ctx context.Context, tx pgx.Tx, f OnFinal, finals []Final) error {
+	if f == nil || len(finals) == 0 {
+		return nil
+	}
+	return f(ctx, tx, finals)
+}

@@ -1,0 +1,151 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/internal/bounce"
+)
+
+// An address is suppressed at once for reasons that cannot heal, and else after strikes hard failures
+// within strikeWindow; for suppressedFor.
+const (
+	strikes       = 3
+	strikeWindow  = 14 * 24 * time.Hour
+	suppressedFor = 60 * 24 * time.Hour
+)
+
+// sqlFail counts a hard failure against each address. until is when the row is forgotten.
+const sqlFail = `
+INSERT INTO suppressions AS s (organisation_id, address, reason, active, automatic_only, failed_at, until, detail)
+SELECT DISTINCT ON (organisation_id, lower(address)) organisation_id, lower(address), reason, at_once, automatic_only,
+       ARRAY[now()], now() + make_interval(secs => $7), detail
+  FROM unnest($1::int[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
+    AS f (organisation_id, address, reason, at_once, automatic_only, detail)
+ ORDER BY organisation_id, lower(address), at_once DESC
+ON CONFLICT (organisation_id, address) DO UPDATE
+   SET reason = EXCLUDED.reason, detail = EXCLUDED.detail, last_at = now(), until = EXCLUDED.until,
+       failed_at = now() || ARRAY(SELECT t FROM unnest(s.failed_at) t
+                                   WHERE t > now() - make_interval(secs => $8) ORDER BY t DESC LIMIT 9),
+       active = EXCLUDED.active OR s.active AND coalesce(s.until > now(), true)
+             OR (SELECT count(*) FROM unnest(s.failed_at) t WHERE t > now() - make_interval(secs => $8)) + 1 >= $9,
+       automatic_only = CASE WHEN EXCLUDED.active THEN EXCLUDED.automatic_only AND (s.automatic_only OR NOT s.active)
+                             ELSE s.automatic_only AND s.active END`
+
+// strike tells what a failure for good says about the address: that it is to be suppressed at once, that it counts
+// towards that, or, when the fault is ours or the letter's, nothing.
+func strike(reason string) (atOnce, counts bool) {
+	switch reason {
+	case bounce.UserUnknown, bounce.HostUnknown, bounce.Suspended:
+		return true, true
+	case bounce.Moved, bounce.MailboxFull, bounce.NotAccepting, bounce.Expired, bounce.Filtered, bounce.Undefined:
+		return false, true
+	}
+	return false, false
+}
+
+// failure is one hard failure of an address.
+type failure struct {
+	organisation  int32
+	address       string
+	reason        string
+	atOnce        bool
+	automaticOnly bool
+	detail        string
+}
+
+func queueFailures(b *pgx.Batch, results []result) {
+	var list []failure
+	for _, r := range results {
+		once, counts := strike(r.decision.reason)
+		if r.attempt == nil || r.decision.outcome != Failed || !counts {
+			continue
+		}
+		list = append(list, failure{
+			organisation: r.lease.OrganisationID, address: r.lease.Recipient, reason: r.decision.reason,
+			atOnce: once, detail: r.attempt.Reply,
+		})
+	}
+	if args := failureArgs(list); args != nil {
+		b.Queue(sqlFail, args...)
+	}
+}
+
+func recordFailures(ctx context.Context, db querier, list []failure) error {
+	if args := failureArgs(list); args != nil {
+		_, err := db.Exec(ctx, sqlFail, args...)
+		return err
+	}
+	return nil
+}
+
+func failureArgs(list []failure) []any {
+	if len(list) == 0 {
+		return nil
+	}
+	var (
+		organisations              []int32
+		addresses, reasons, detail []string
+		once, automatic            []bool
+	)
+	for _, f := range list {
+		organisations, addresses, reasons = append(organisations, f.organisation), append(addresses, f.address), append(reasons, f.reason)
+		detail, once, automatic = append(detail, storable(f.detail)), append(once, f.atOnce), append(automatic, f.automaticOnly)
+	}
+	return []any{organisations, addresses, reasons, once, automatic, detail, suppressedFor.Seconds(), strikeWindow.Seconds(), strikes}
+}
+
+// Suppression is one address that failed, and whether it is written to.
+type Suppression struct {
+	Organisation  int32
+	Address       string
+	Reason        string
+	Active        bool
+	AutomaticOnly bool // letters in a person's words still go out
+	Failures      int  // hard ones, lately
+	FirstAt       time.Time
+	LastAt        time.Time
+	Until         *time.Time // nil: for good
+	Detail        string     // the remote host's words
+}
+
+const sqlSuppressions = `
+SELECT organisation_id, address, reason, active AND coalesce(until > now(), true), automatic_only, cardinality(failed_at),
+       first_at, last_at, until, detail
+  FROM suppressions
+ WHERE organisation_id = $1 AND address > $2 AND (active AND coalesce(until > now(), true) OR $3)
+ ORDER BY organisation_id, address
+ LIMIT $4`
+
+// Suppressions lists up to limit addresses behind after in the order of the alphabet; counted too, if all,
+// those that failed but are still written to.
+func (q *Queue) Suppressions(ctx context.Context, organisation int32, after string, limit int, all bool) ([]Suppression, error) {
+	rows, err := q.pool.Query(ctx, sqlSuppressions, organisation, after, all, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list suppressions: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Suppression])
+	if err != nil {
+		return nil, fmt.Errorf("list suppressions: %w", err)
+	}
+	return list, nil
+}
+
+const sqlLift = `DELETE FROM suppressions WHERE organisation_id = $1 AND address = lower($2)`
+
+// Lift forgets what stands against an address: an admin says so. It tells whether there was anything.
+func (q *Queue) Lift(ctx context.Context, organisation int32, address string) (bool, error) {
+	tag, err := q.pool.Exec(ctx, sqlLift, organisation, address)
+	if err != nil {
+		return false, fmt.Errorf("lift suppression: %w", err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
+
+// QueueLift is Lift within somebody's batch: a fresh human letter from the address has come.
+func (q *Queue) QueueLift(b *pgx.Batch, organisation int32, address string) {
+	b.Queue(sqlLift, organisation, address)
+}
