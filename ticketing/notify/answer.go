@@ -3,6 +3,7 @@ package notify
 import (
 	"strconv"
 	"strings"
+	"unicode"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/message"
@@ -66,13 +67,18 @@ func AutoReplyAllowed(f *AnswerFacts, limits AnswerLimits) (ok bool, reason stri
 	return true, ""
 }
 
-// firstWord is the value of a field before its parameters and comments, in lower case, at most 40 bytes.
+// firstWord is the value of a field before its parameters and comments, in lower case, cut at 40 bytes and fit to be stored.
 func firstWord(s string) string {
 	s = strings.TrimSpace(s)
 	if i := strings.IndexAny(s, "; (\t\r\n"); i >= 0 {
 		s = s[:i]
 	}
-	return strings.ToLower(s[:min(len(s), 40)])
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s[:min(len(s), 40)], "")))
 }
 
 func isBulk(precedence string) bool {

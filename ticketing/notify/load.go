@@ -287,7 +287,7 @@ func strict(data []byte, v any, path string) error {
 		line, column := position(data, int(syntax.Offset))
 		return refuse(path, "line %d, column %d: %s", line, column, syntax.Error())
 	case errors.As(err, &kind):
-		return refuse(strings.Trim(path+"."+kind.Field, "."), "a %s cannot stand here", kind.Value)
+		return refuse(strings.Trim(path+"."+strings.TrimPrefix(kind.Field, "Rule."), "."), "a %s cannot stand here", kind.Value)
 	}
 	return refuse(path, "%s", strings.TrimPrefix(err.Error(), "json: "))
 }
