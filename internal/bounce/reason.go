@@ -136,7 +136,11 @@ func (f fragment) after(text string) int {
 			window = window[:i]
 		}
 	}
-	for i, skipped := 0, 0; ; {
+	i := 0
+	for i < len(window) && isAlnum(window[i]) {
+		i++ // the rest of a word that begins like the fragment before
+	}
+	for skipped := 0; ; {
 		if strings.HasPrefix(window[i:], f.text) && wordStart(window, i) {
 			return i + len(f.text)
 		}

@@ -1,0 +1,142 @@
+package bounce
+
+import "testing"
+
+// TestReason holds the wordings of many systems against the reasons they mean.
+func TestReason(t *testing.T) {
+	tests := []struct {
+		status, code, said string
+		want               string
+	}{
+		// no such mailbox
+		{"5.1.1", "550", "550 5.1.1 <a@b.example>: Recipient address rejected: User unknown in virtual mailbox table", UserUnknown},
+		{"5.1.1", "550", "550 5.1.1 <a@b.example>: Recipient address rejected: b.example", UserUnknown},
+		{"5.7.1", "550", "550 5.7.1 No such user!", UserUnknown},
+		{"5.0.0", "550", "550 Unrouteable address", HostUnknown},
+		{"5.0.0", "550", "550 no mailbox by that name is currently available", UserUnknown},
+		{"", "", "Unknown user: a@b.example", UserUnknown},
+		{"5.5.0", "550", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)", UserUnknown},
+		{"5.1.1", "550", "550 5.1.1 RESOLVER.ADR.ExRecipNotFound; not found", UserUnknown},
+		{"5.4.1", "550", "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", UserUnknown},
+		{"5.0.0", "554", "554 delivery error: dd This user doesn't have a provider.example account (a@b.example) [0]", UserUnknown},
+		{"5.2.1", "550", "550 5.2.1 Mailbox not available", UserUnknown},
+		{"5.1.1", "550", "550 5.1.1 Adresse d au moins un destinataire invalide. Invalid recipient.", UserUnknown},
+		{"5.0.0", "550", "550 Benutzer unbekannt", UserUnknown},
+		{"5.0.0", "550", "550 usuario desconocido", UserUnknown},
+		{"5.0.0", "550", "550 пользователь не найден", UserUnknown},
+		{"5.0.0", "550", "550 用户不存在", UserUnknown},
+		{"", "", "User someone (a@b.example) not listed in Domino Directory", UserUnknown},
+		{"", "", "The e-mail address could not be found. Perhaps the recipient moved to a different e-mail organization", UserUnknown},
+		{"5.1.1", "550", "The e-mail account does not exist at the organization this message was sent to.", UserUnknown},
+		{"5.0.0", "550", "550 sorry, no mailbox here by that name (#5.1.1 - chkuser)", UserUnknown},
+		{"5.0.0", "511", "511 sorry, no mailbox here by that name", UserUnknown},
+		{"5.1.0", "550", "550 5.1.0 Address rejected.", UserUnknown},
+		{"5.1.2", "550", "unknown or illegal alias: a@b.example", UserUnknown},
+		{"5.1.10", "550", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", UserUnknown},
+		{"5.0.0", "550", "550 <a@b.example>: user does not exist", UserUnknown},
+		{"5.0.0", "550", "550 a@b.example is not a valid mailbox", UserUnknown},
+		{"5.0.0", "550", "550 Invalid recipient a@b.example (#5.1.1)", UserUnknown},
+		{"5.0.0", "550", "550 Mailbox not found", UserUnknown},
+		{"5.1.1", "550", "550 5.1.1 RCP-P1 recipient address does not exist", UserUnknown},
+		{"5.0.0", "553", "553 sorry, that address isn't in my list of allowed rcpthosts (#5.7.1)", Policy},
+		{"4.1.1", "450", "450 4.1.1 <a@b.example>: Recipient address rejected: unverified address: Address verification in progress", UserUnknown},
+
+		// no such domain
+		{"5.4.4", "", "Host or domain name not found. Name service error for name=nowhere.example type=AAAA: Host not found", HostUnknown},
+		{"5.1.2", "550", "550 5.1.2 <a@nowhere.example>... Host unknown (Name server: nowhere.example: host not found)", HostUnknown},
+		{"", "", "Sorry, I couldn't find any host named nowhere.example. (#5.1.2)", HostUnknown},
+		{"", "", "all relevant MX records point to non-existent hosts", HostUnknown},
+		{"5.4.310", "550", "550 5.4.310 DNS domain nowhere.example does not exist [Message=InfoDomainNonexistent]", HostUnknown},
+		{"5.4.4", "550", "550 5.4.4 SMTPSEND.DNS.NonExistentDomain; nonexistent domain", HostUnknown},
+		{"5.1.2", "", "Illegal host/domain name found: (TCP active open: Failed gethostbyname() on nowhere.example)", HostUnknown},
+		{"4.4.3", "", "Host or domain name not found. Name service error for name=slow.example type=MX: Host not found, try again", Network},
+		{"", "", "DNS Error: Domain name not found", HostUnknown},
+
+		// full
+		{"5.2.2", "552", "552 5.2.2 mailbox full", MailboxFull},
+		{"4.2.2", "452", "452-4.2.2 The email account that you tried to reach is over quota. Please direct 452-4.2.2 the recipient to", MailboxFull},
+		{"4.2.2", "452", "452 4.2.2 The recipient's inbox is out of storage space.", MailboxFull},
+		{"5.0.0", "550", "550 User a@b.example has exceeded its 25600-kilobyte mailbox allocation", MailboxFull},
+		{"5.1.1", "552", "552 sorry, mailbox a@b.example is over quota temporarily (#5.1.1)", MailboxFull},
+		{"5.0.0", "550", "550 Postfach voll", MailboxFull},
+		{"5.0.0", "552", "552 la boîte aux lettres du destinataire est pleine", MailboxFull},
+		{"5.0.0", "550", "550 Mailbox size limit exceeded", MailboxFull},
+		{"5.2.2", "554", "554 5.2.2 mailbox full;554.5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded", MailboxFull},
+		{"5.0.0", "550", "550 ящик получателя переполнен", MailboxFull},
+		{"5.0.0", "552", "552 Requested mail action aborted: exceeded storage allocation", MailboxFull},
+		{"4.3.1", "452", "452 4.3.1 Insufficient system storage", SystemFull},
+
+		// closed
+		{"5.2.1", "550", "550 5.2.1 The email account that you tried to reach is disabled. Learn more at", Suspended},
+		{"5.0.0", "554", "554 30 Sorry, your message to a@b.example cannot be delivered. This mailbox is disabled (554.30)", Suspended},
+		{"5.0.0", "550", "550 Account disabled", Suspended},
+		{"5.0.0", "550", "550 <a@b.example>: Recipient address rejected: user suspended", Suspended},
+		{"5.2.1", "550", "550 5.2.1 Mailbox disabled, not accepting messages", Suspended},
+		{"5.0.0", "550", "550 Account inactive", Suspended},
+		{"5.0.0", "550", "550 this mailbox has been suspended", Suspended},
+		{"5.1.6", "551", "551 5.1.6 recipient no longer on server", Moved},
+		{"5.0.0", "551", "551 User not local; please try <c@d.example>", Moved},
+
+		// who we are
+		{"5.7.26", "550", "550-5.7.26 This mail has been blocked because the sender is unauthenticated.", AuthFailure},
+		{"5.7.1", "550", "550 5.7.1 Email rejected per SPF policy", AuthFailure},
+		{"5.7.1", "550", "550 5.7.1 rejected by DMARC policy for us.example", AuthFailure},
+		{"5.7.20", "550", "550 5.7.20 No passing DKIM signature found", AuthFailure},
+		{"5.7.1", "554", "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1", Blocked},
+		{"5.7.1", "550", "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider since part of their network is on our block list (S3150).", Blocked},
+		{"5.7.25", "550", "550 5.7.25 The IP address sending this message does not have a PTR record setup", Blocked},
+		{"4.7.1", "450", "450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", Blocked},
+		{"5.7.606", "550", "550 5.7.606 Access denied, banned sending IP [192.0.2.1]", Blocked},
+		{"4.7.650", "451", "451 4.7.650 The mail server [192.0.2.1] has been temporarily rate limited due to IP reputation.", Blocked},
+		{"5.7.1", "554", "554 5.7.1 <unknown[192.0.2.1]>: Helo command rejected: need fully-qualified hostname", Blocked},
+		{"4.7.28", "421", "421-4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address.", RateLimited},
+		{"4.7.0", "421", "421 4.7.0 Too many connections", RateLimited},
+		{"5.0.0", "550", "550 Too many recipients received this hour", RateLimited},
+		{"4.3.2", "452", "452 4.3.2 Connection rate limit exceeded.", RateLimited},
+		{"5.7.0", "530", "530 5.7.0 Must issue a STARTTLS command first", TLSRequired},
+		{"4.7.5", "", "Server certificate not trusted", TLSRequired},
+		{"5.7.1", "554", "554 5.7.1 <a@b.example>: Relay access denied", Policy},
+		{"5.1.8", "553", "553 5.1.8 <us@us.example>... Domain of sender address us@us.example does not exist", Policy},
+		{"5.7.1", "550", "550 5.7.1 RESOLVER.RST.NotAuthorized; not authorized", Policy},
+		{"5.7.133", "550", "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required", Policy},
+		{"5.7.1", "550", "550 5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy", Policy},
+
+		// what we wrote
+		{"5.7.1", "550", "550 5.7.1 Message rejected as spam by Content Filtering.", Spam},
+		{"5.7.1", "554", "554 5.7.1 Message cannot be accepted, spam rejection", Spam},
+		{"5.7.1", "571", "571 Message refused by spam filter", Spam},
+		{"5.0.0", "554", "554 5.6.0 This message has been scored as spam", Spam},
+		{"5.7.0", "552", "552-5.7.0 This message was blocked because its content presents a potential security issue", Content},
+		{"5.0.0", "550", "550 Virus found (Eicar-Test-Signature)", Content},
+		{"5.3.4", "552", "552 5.3.4 Message size exceeds fixed maximum message size (10485760)", TooLarge},
+		{"5.2.3", "550", "550 5.2.3 RESOLVER.RST.SendSizeLimit.Sender; message too large for this sender", TooLarge},
+		{"5.0.0", "552", "552 message too big", TooLarge},
+
+		// the way
+		{"5.4.6", "554", "554 5.4.6 Too many hops", Loop},
+		{"5.4.6", "", "mail for b.example loops back to myself", Loop},
+		{"5.4.14", "554", "554 5.4.14 Hop count exceeded - possible mail loop ATTR34", Loop},
+		{"4.4.1", "", "connect to mx.b.example[192.0.2.1]:25: Connection timed out", Network},
+		{"4.4.1", "", "connect to mx.b.example[192.0.2.1]:25: Connection refused", Network},
+		{"4.4.2", "", "lost connection with mx.b.example[192.0.2.1] while receiving the initial server greeting", Network},
+		{"4.4.7", "", "retry timeout exceeded", Expired},
+		{"4.4.7", "550", "550 4.4.7 QUEUE.Expired; message expired", Expired},
+		{"5.1.10", "556", "556 5.1.10 Recipient address has null MX", NotAccepting},
+		{"5.3.2", "521", "521 5.3.2 Host does not accept mail", NotAccepting},
+		{"", "", "an MX or SRV record indicated no SMTP service", NotAccepting},
+
+		// nothing to go by
+		{"5.0.0", "554", "554 5.0.0 Service unavailable", Undefined},
+		{"5.3.0", "554", "554 5.3.0 unknown mailer error 255", Undefined},
+		{"", "", "", Undefined},
+		{"5.2.2", "", "", MailboxFull},
+		{"5.7.640", "", "", Blocked},
+		{"5.7.999", "", "", Policy},
+	}
+	for _, tt := range tests {
+		e := evidence{diagnostic: tt.said, status: tt.status, code: tt.code}
+		if got := e.reason(); got != tt.want {
+			t.Errorf("%s %q: %s, want %s", tt.status, tt.said, got, tt.want)
+		}
+	}
+}
