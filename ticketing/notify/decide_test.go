@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mxdesk/internal/id"
+	"mxdesk/ticketing/template"
 )
 
 // cast is a company in which everybody has one part. The first byte of an id is the place in names.
@@ -127,6 +128,12 @@ func TestPresets(t *testing.T) {
 					told = append(told, strings.TrimSuffix(n.Person.Address, "@x.test")+" "+n.Template)
 					if s.Delay != "" && (n.Delay.String() != s.Delay || !n.CancelIfSeen) {
 						t.Errorf("%s: delay %s, cancel %v", n.Person.Address, n.Delay, n.CancelIfSeen)
+					}
+				}
+				for _, n := range d.Notices {
+					requester := strings.Replace(n.Template, "collaborator", "requester", 1)
+					if have := template.DefaultNames(); !slices.Contains(have, n.Template) && !slices.Contains(have, requester) {
+						t.Errorf("no words for %s", n.Template)
 					}
 				}
 				if diff := cmp.Diff(s.Told, told); diff != "" {

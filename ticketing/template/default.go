@@ -67,8 +67,8 @@ func defaultName(name string) string {
 			return cause + "/requester"
 		}
 	}
-	if audience == "staff" {
-		return "general/staff"
+	if audience == "staff" || audience == "collaborator" {
+		return "general/" + audience
 	}
 	return "general/requester"
 }

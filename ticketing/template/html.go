@@ -35,6 +35,7 @@ func (t *Template) compileHTML(s *source) error {
 	}
 	z := html.NewTokenizer(strings.NewReader(s.text))
 	plain := &derived{}
+	inLink := false
 	for at, next := 0, 0; ; at = next {
 		kind := z.Next()
 		next = at + len(z.Raw())
@@ -53,6 +54,9 @@ func (t *Template) compileHTML(s *source) error {
 			if err != nil {
 				return err
 			}
+			for i := range p {
+				p[i].bare = inLink
+			}
 			t.html = append(t.html, p...)
 			plain.words(p)
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
@@ -60,6 +64,9 @@ func (t *Template) compileHTML(s *source) error {
 			tag := string(name)
 			if !elements[tag] {
 				return s.fail(at, "the element %q is not allowed", tag)
+			}
+			if tag == "a" {
+				inLink = kind != html.EndTagToken
 			}
 			if kind == html.EndTagToken {
 				t.html = append(t.html, piece{escaped: "</" + tag + ">"})
@@ -179,17 +186,18 @@ func (d *derived) words(p []piece) {
 
 // collapse makes every run of white space one space, as a reader of HTML does.
 func collapse(s string) string {
-	words := strings.Join(strings.Fields(s), " ")
+	words := strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\r\n\f", r) }), " ")
+	words = strings.ReplaceAll(words, "\u00a0", " ")
 	if words == "" {
 		if s == "" {
 			return ""
 		}
 		return " "
 	}
-	if strings.ContainsAny(s[:1], " \t\r\n") {
+	if strings.ContainsAny(s[:1], " \t\r\n\f") {
 		words = " " + words
 	}
-	if strings.ContainsAny(s[len(s)-1:], " \t\r\n") {
+	if strings.ContainsAny(s[len(s)-1:], " \t\r\n\f") {
 		words += " "
 	}
 	return words

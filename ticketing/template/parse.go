@@ -27,6 +27,7 @@ type piece struct {
 	count   int64  // of messages, or the number of a custom field
 	prompt  string // of a rating
 	attr    bool   // the mask stands in an attribute
+	bare    bool   // the mask stands within a link: it makes none itself
 }
 
 // source is one part of a template while it is compiled.

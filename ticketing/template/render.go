@@ -163,20 +163,28 @@ func (p *piece) appendHTML(dst []byte, v *Values) []byte {
 			if words == "" {
 				words = l.URL
 			}
-			dst = appendLink(dst, oneLine(l.URL), oneLine(words))
+			dst = p.appendLink(dst, oneLine(l.URL), oneLine(words))
 		}
 		return dst
 	case m.kind == block:
-		return appendHTML(dst, manyLines(m.text(v, p)), true)
+		return appendHTML(dst, manyLines(m.text(v, p)), !p.bare)
 	}
 	s := oneLine(m.text(v, p))
 	switch {
 	case p.attr && !webLink(s):
 		return dst
 	case m.kind == link && !p.attr:
-		return appendLink(dst, s, s)
+		return p.appendLink(dst, s, s)
 	}
 	return escaped(dst, s)
+}
+
+// appendLink writes a link, unless p stands in one.
+func (p *piece) appendLink(dst []byte, url, words string) []byte {
+	if p.bare {
+		return escaped(dst, words)
+	}
+	return appendLink(dst, url, words)
 }
 
 // choices are the three links of a rating with their words.
@@ -209,7 +217,7 @@ func (p *piece) ratingHTML(dst []byte, v *Values) []byte {
 		if i > 0 {
 			dst = append(dst, " &middot; "...)
 		}
-		dst = appendLink(dst, oneLine(c.URL), c.Name)
+		dst = p.appendLink(dst, oneLine(c.URL), c.Name)
 	}
 	return dst
 }
