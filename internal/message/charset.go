@@ -43,6 +43,11 @@ func decodeCharset(b []byte, declared string) (s string, ok bool) {
 		return shifted(b, simplifiedchinese.GBK), true
 	}
 	enc := lookupCharset(name)
+	if name == "iso-8859-1" && !ascii && utf8.Valid(b) {
+		// Windows programs call windows-1252 iso-8859-1, and the Web agrees. Bytes that happen to be UTF-8 were
+		// not made by one of them: here the name means what it says.
+		enc = charmap.ISO8859_1
+	}
 	if enc == nil {
 		if ascii {
 			return string(b), false

@@ -58,8 +58,11 @@ type Content struct {
 	Attachments []Attachment
 
 	Kind    Kind
-	Signals []string       // what led to Kind
-	Bounce  *bounce.Report // not nil exactly for Bounce, Delay and FeedbackReport
+	Signals []string // what led to Kind
+	// NoAnswer tells that no automatic answer may go to the sender: always for a machine, and for a person whose
+	// letter asks for none.
+	NoAnswer bool
+	Bounce   *bounce.Report // not nil exactly for Bounce, Delay and FeedbackReport
 
 	Warnings []string // "code: detail"
 }

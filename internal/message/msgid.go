@@ -55,6 +55,9 @@ func parseIDs(raw []byte) []string {
 }
 
 func addID(ids []string, id string) []string {
+	if strings.Contains(id, `"`) && strings.ContainsAny(strings.TrimSpace(id), " \t") {
+		return ids // a quoted name with spaces, no id
+	}
 	id = CleanLine(strings.Join(strings.Fields(id), ""))
 	if id == "" || len(id) > maxID || !strings.Contains(id, "@") || slices.Contains(ids, id) {
 		return ids

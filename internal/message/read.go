@@ -70,15 +70,19 @@ func (r *reader) read(raw []byte) {
 
 	lines := b.lines()
 	r.c.Text = joinLines(lines)
-	r.c.ReplyText, r.c.QuotedText, r.c.Signature = splitReply(lines)
+	r.c.ReplyText, r.c.QuotedText, r.c.Signature = splitReply(lines, replyContext{forward: isForwardSubject(r.c.Subject), answer: len(r.c.ThreadRefs) > 0})
 	if src := b.sourceHTML(); src != "" {
 		r.c.HTML = CleanText(SanitizeHTML(src, b.hasCID))
 	}
 	r.c.Attachments = b.attachments
 
 	ctype := parseContentField(h.get("Content-Type"), w.hint)
-	_ = r.bounceInput(h, ctype, &w, &b)
-	r.c.Kind, r.c.Signals = decideKind(kindFacts{header: h, ctype: ctype, env: r.env, report: r.c.Bounce, c: r.c})
+	r.c.Bounce = bounce.Parse(r.bounceInput(h, ctype, &w, &b))
+	f := kindFacts{header: h, ctype: ctype, nullSender: r.nullSender(h), subject: r.c.Subject, answer: len(r.c.ThreadRefs) > 0, report: r.c.Bounce, leaves: b.leaves}
+	if len(r.c.From) > 0 {
+		f.from = strings.ToLower(r.c.From[0].Address)
+	}
+	r.c.Kind, r.c.Signals, r.c.NoAnswer = decideKind(&f)
 }
 
 // fields reads the header.
@@ -116,6 +120,12 @@ func (r *reader) fields(h header, hint string) {
 	c.SubjectClean = CleanSubject(c.Subject)
 }
 
+// nullSender tells whether the letter came with a null return path, by the transaction or by the field that final
+// delivery adds.
+func (r *reader) nullSender(h header) bool {
+	return r.env.NullSender || h.has("Return-Path") && strings.ReplaceAll(unfold(h.get("Return-Path")), " ", "") == "<>"
+}
+
 // bounceInput is what the reader of reports needs.
 func (r *reader) bounceInput(h header, ctype contentField, w *walker, b *body) *bounce.Input {
 	in := &bounce.Input{
@@ -126,7 +136,7 @@ func (r *reader) bounceInput(h header, ctype contentField, w *walker, b *body) *
 			}
 			return out
 		},
-		NullSender: r.env.NullSender || strings.TrimSpace(unfold(h.get("Return-Path"))) == "<>",
+		NullSender: r.nullSender(h),
 		Type:       ctype.value,
 		ReportType: strings.ToLower(ctype.get("report-type")),
 		Subject:    r.c.Subject,

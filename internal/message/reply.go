@@ -1,8 +1,27 @@
 package message
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
-// appendPlain splits plain text into lines, quote marks counted off.
+// mark is a line with what splitting needs to know of it.
+type mark struct {
+	line
+	raw   string // as written, but for quote marks
+	text  string // visible text, without quote marks and surrounding space
+	depth int
+	blank bool
+}
+
+// replyContext is what the header says about how a text came to be.
+type replyContext struct {
+	forward bool // the subject says the letter is passed on
+	answer  bool // it answers a letter
+}
+
+// appendPlain splits plain text into lines.
 func appendPlain(dst []line, s string) []line {
 	s = strings.TrimRight(s, "\n")
 	if s == "" {
@@ -19,14 +38,339 @@ func appendPlain(dst []line, s string) []line {
 	return dst
 }
 
-// splitReply parts the text of a letter into new words, quoted history and signature.
-func splitReply(lines []line) (reply, quoted, signature string) {
-	cut := len(lines)
+// marks counts quote marks and finds what is visible.
+func marks(lines []line) []mark {
+	out := make([]mark, len(lines))
 	for i, l := range lines {
-		if l.held || strings.HasPrefix(l.text, "-----Original Message-----") {
-			cut = i
+		m := &out[i]
+		m.line, m.raw, m.depth = l, l.text, l.quote
+		for strings.HasPrefix(m.raw, ">") && !(m.depth == l.quote && i > 0 && closesAddress(out[i-1].text, m.raw)) {
+			m.depth++
+			m.raw = strings.TrimPrefix(m.raw[1:], " ")
+		}
+		m.text = visible(m.raw)
+		m.blank = m.text == ""
+	}
+	return out
+}
+
+// closesAddress tells whether a line that starts with ">" is no quote but the end of an address that the line
+// above begins: a program broke "Ann <ann@example.com>:" before the bracket.
+func closesAddress(above, s string) bool {
+	return strings.LastIndexByte(above, '<') > strings.LastIndexByte(above, '>') && len(s) < 40 && strings.HasSuffix(strings.TrimSpace(s), ":")
+}
+
+// spanKind says what a run of lines is.
+type spanKind uint8
+
+const (
+	spanOwn    spanKind = iota // the writer's words, blank lines included
+	spanQuote                  // quoted lines
+	spanIntro                  // the line that introduces a quote
+	spanTail                   // history to the end
+	spanFooter                 // signature
+)
+
+// span is a run of lines of one kind.
+type span struct {
+	kind     spanKind
+	from, to int
+}
+
+// splitReply parts the text of a letter into new words, quoted history and signature. A letter that is passed on
+// stays; text between quotes keeps the quotes it answers. In doubt a line is the writer's.
+func splitReply(lines []line, ctx replyContext) (reply, quoted, signature string) {
+	s := splitter{lines: marks(lines), ctx: ctx}
+	s.scan()
+	s.join()
+	s.footers()
+	return s.render()
+}
+
+type splitter struct {
+	lines []mark
+	ctx   replyContext
+	spans []span
+}
+
+// scan makes the spans, up to the history.
+func (s *splitter) scan() {
+	for i := 0; i < len(s.lines); {
+		m := &s.lines[i]
+		switch {
+		case m.depth > 0:
+			s.put(spanQuote, i, i+1)
+			i++
+		case m.blank:
+			s.put(s.lastKind(), i, i+1)
+			i++
+		default:
+			kind, from, to := s.boundary(i)
+			if kind == spanOwn {
+				s.put(spanOwn, i, i+1)
+				i++
+				continue
+			}
+			s.cutBack(from)
+			s.put(kind, from, to)
+			i = to
+		}
+	}
+}
+
+// lastKind is the kind that a blank line continues.
+func (s *splitter) lastKind() spanKind {
+	if n := len(s.spans); n > 0 {
+		return s.spans[n-1].kind
+	}
+	return spanOwn
+}
+
+// put adds lines to the last span, or starts a new one.
+func (s *splitter) put(kind spanKind, from, to int) {
+	if n := len(s.spans); n > 0 && s.spans[n-1].kind == kind {
+		s.spans[n-1].to = to
+		return
+	}
+	s.spans = append(s.spans, span{kind, from, to})
+}
+
+// cutBack takes lines from from on out of the spans made so far: a boundary may start some lines above.
+func (s *splitter) cutBack(from int) {
+	for n := len(s.spans); n > 0 && s.spans[n-1].to > from; n = len(s.spans) {
+		if s.spans[n-1].from < from {
+			s.spans[n-1].to = from
+			return
+		}
+		s.spans = s.spans[:n-1]
+	}
+}
+
+// boundary tells whether line i, not quoted and not blank, is or ends something that is not the writer's.
+func (s *splitter) boundary(i int) (kind spanKind, from, to int) {
+	m := &s.lines[i]
+	end := len(s.lines)
+	if m.held {
+		return s.container(i)
+	}
+	if isReplyAbove(m.text) {
+		return spanTail, i, end
+	}
+	switch {
+	case isForwarded(m.text):
+		return spanOwn, i, end // see forwardAt: what follows is content
+	case !s.ctx.forward && isOriginal(m.text):
+		return s.history(i, i)
+	case !s.ctx.forward && s.isHeaderBlock(i):
+		return s.history(s.aboveRule(i), i)
+	}
+	next := s.nextWritten(i + 1)
+	quoted := next < end && s.lines[next].depth > 0
+	if start := findAttribution(s.lines, i, quoted); start >= 0 {
+		if s.wrote(start) && !quoted {
+			return spanTail, start, end
+		}
+		return spanIntro, start, i + 1
+	}
+	return spanOwn, i, i + 1
+}
+
+// history ends the reply at line from, unless nothing was written above it: then it is not sure who wrote what
+// follows, and it stays.
+func (s *splitter) history(from, at int) (spanKind, int, int) {
+	if s.wrote(from) {
+		return spanTail, from, len(s.lines)
+	}
+	return spanOwn, at, at + 1
+}
+
+// container deals with the element that a mail program put around a quoted letter. With quotes inside, its first
+// lines introduce them; without, it is history as a whole.
+func (s *splitter) container(i int) (spanKind, int, int) {
+	end := i
+	written := 0
+	for end < len(s.lines) && s.lines[end].held && s.lines[end].depth == 0 {
+		if !s.lines[end].blank {
+			written++
+			if isForwarded(s.lines[end].text) {
+				return spanOwn, i, i + 1
+			}
+		}
+		end++
+	}
+	followed := s.nextWritten(end)
+	quoted := followed < len(s.lines) && s.lines[followed].depth > 0
+	if quoted && written <= maxAttributionLines && s.firstHeld(i) {
+		return spanIntro, i, end
+	}
+	if s.firstHeld(i) && !quoted && s.wrote(i) && !s.ctx.forward {
+		return spanTail, i, len(s.lines)
+	}
+	return spanOwn, i, i + 1
+}
+
+// firstHeld tells whether line i starts a container: answers inside one are the writer's.
+func (s *splitter) firstHeld(i int) bool {
+	for j := i - 1; j >= 0; j-- {
+		if !s.lines[j].blank {
+			return !s.lines[j].held
+		}
+	}
+	return true
+}
+
+// wrote tells whether the writer has written anything above line to.
+func (s *splitter) wrote(to int) bool {
+	for _, sp := range s.spans {
+		if sp.kind != spanOwn {
+			continue
+		}
+		for i := sp.from; i < min(sp.to, to); i++ {
+			if m := &s.lines[i]; !m.blank && !isRule(m.text) && !isFooter(m.text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nextWritten is the first line from i on that is not blank.
+func (s *splitter) nextWritten(i int) int {
+	for i < len(s.lines) && s.lines[i].blank && s.lines[i].depth == 0 {
+		i++
+	}
+	return i
+}
+
+// aboveRule moves a boundary up over a drawn line and blank lines.
+func (s *splitter) aboveRule(i int) int {
+	at := i
+	for j := i - 1; j >= 0; j-- {
+		m := &s.lines[j]
+		if m.depth > 0 || !m.blank && !isRule(m.text) {
+			break
+		}
+		if !m.blank {
+			at = j
+		}
+	}
+	return at
+}
+
+// isHeaderBlock tells whether the header of a quoted letter starts at line i: From and two others of date, To and
+// Subject in the language of the mail program.
+func (s *splitter) isHeaderBlock(i int) bool {
+	const maxBlock = 14
+	kind := labelOf(s.lines[i].text)
+	if kind == 0 || kind == labelOther {
+		return false
+	}
+	seen, strange, blanks := labelKind(0), 0, 0
+	for j := i; j < len(s.lines) && j < i+maxBlock; j++ {
+		m := &s.lines[j]
+		if m.depth > 0 {
+			break
+		}
+		if m.blank {
+			if blanks++; blanks > 1 || seen&(seen-1) == 0 && j > i+1 {
+				break
+			}
+			continue
+		}
+		k := labelOf(m.text)
+		if k == 0 {
+			if strange++; strange > 2 || blanks > 0 {
+				break
+			}
+			continue
+		}
+		strange = 0
+		if k&seen != 0 && k&^seen != 0 {
+			k &^= seen // a word that stands for two fields
+		} else if k&(k-1) != 0 {
+			k &= -k
+		}
+		seen |= k
+	}
+	seen &^= labelOther
+	if seen&labelFrom == 0 {
+		return false
+	}
+	n := 0
+	for k := seen; k != 0; k &= k - 1 {
+		n++
+	}
+	return n >= 3 || n == 2 && seen&labelDate != 0 && s.ruledOff(i)
+}
+
+// ruledOff tells whether a drawn line stands right above line i.
+func (s *splitter) ruledOff(i int) bool { return s.aboveRule(i) < i }
+
+// labelOf tells which field of a quoted header a line starts with, 0 for none.
+func labelOf(s string) labelKind {
+	const maxLabel = 40
+	s = strings.TrimLeft(s, "*_|· \t")
+	colon, size := -1, 1
+	for i, r := range s[:min(len(s), maxLabel)] {
+		if r == ':' || r == '：' {
+			colon, size = i, utf8.RuneLen(r)
 			break
 		}
 	}
-	return strings.TrimSpace(joinLines(lines[:cut])), strings.TrimSpace(joinLines(lines[cut:])), ""
+	if colon <= 0 {
+		return 0
+	}
+	if strings.HasPrefix(s[colon+size:], "//") {
+		return 0
+	}
+	return labels[strings.ToLower(strings.Trim(s[:colon], "*_| \t"))]
+}
+
+// isOriginal knows "-----Original Message-----" in many languages: the words alone between drawn lines.
+func isOriginal(s string) bool {
+	if len(s) > 120 || len(s) < 5 {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(s)
+	if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		return false
+	}
+	text, drawn := undecorated(s)
+	return drawn >= 2 && len(text) > 0 && originalMessage[text] && (text != "original" && text != "message")
+}
+
+// isForwarded knows the line above a letter that is passed on.
+func isForwarded(s string) bool {
+	if len(s) > 120 || len(s) < 6 {
+		return false
+	}
+	text, drawn := undecorated(s)
+	if drawn < 2 && !strings.HasSuffix(s, ":") {
+		return false
+	}
+	for _, f := range forwarded {
+		if strings.HasPrefix(text, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// isReplyAbove knows the marker line that ticket systems put above their letters.
+func isReplyAbove(s string) bool {
+	if len(s) > 200 || len(s) < 12 {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(s)
+	drawn := strings.ContainsRune("#-=*_~–—[(", r)
+	if !drawn {
+		return false
+	}
+	l := strings.ToLower(s)
+	for _, p := range replyAbove {
+		if strings.Contains(l, p) {
+			return true
+		}
+	}
+	return false
 }

@@ -6,36 +6,30 @@ import (
 	"unicode/utf8"
 )
 
-// subjectPrefixes are the reply and forward prefixes of mail programs, in lower case.
-var subjectPrefixes = map[string]bool{}
+// The prefixes of mail programs, in lower case. A colon right after them makes them prefixes.
+var (
+	replyPrefixes = phraseSet(`
+		re|res|resp|rép|rep|réf|ref|réponse|respuesta|resposta|risposta|r|rif|rsp|răsp|rv|reply|antwort|antw|aw|betreff aw
+		sv|svar|vs|vast|vastaus|ant|antwoord|betr|bet|odp|odpověď|odpoveď|odg|одг|одговор|ats|atsakymas|atb|atbilde|vá|va|válasz
+		απ|απάντηση|σχετ|σχετικά|ynt|yanıt|cvp|cevap|отв|ответ|на|hа|ha|відп|відповідь|ад|отг|отговор
+		回复|回覆|答复|答覆|回信|返信|返|답장|회신|답변|re回复
+		תגובה|השב|תשובה|רד|رد|الرد|پاسخ|ref.|trả lời|tl|ตอบ|ตอบกลับ|balas|bls|jawab|balasan|re fwd|er|ber|rè`)
+	forwardPrefixes = phraseSet(`
+		fw|fwd|forward|forwarded|fyi fw|wg|wtr|weitergeleitet|tr|trans|transf|transféré|transfert|rv|reenv|reenviado|reenviar|enc|encaminhado|encaminhar|i|inoltra|inoltro|inoltrato
+		vb|vl|vs|videresendt|videresend|vidarebefordrat|vidarebef|välitetty|ed|edasi|doorst|dv|doorgestuurd|doorst.|pd|przekazane|przek|předat|přeposlat|přep|preposlať|prep|tov|tovább|továbbítás|továbbítva
+		prosl|proslijeđeno|posr|pers|persiųsta|pārs|pārsūtīts|πρθ|προωθ|προώθηση|ilt|i̇lt|ilet|i̇let|iletilen|yml|trs|teruskan|terusan|mjk
+		пересл|пересланное|пер|переслано|пересылка|препр|препратено|прослеђено|fs|framsent|áframsent
+		转发|转寄|轉寄|轉發|転送|転|전달|העבר|הועבר|הע|إعادة توجيه|تحويل|إعادة إرسال|هدایت|chuyển tiếp|ct|ส่งต่อ|redir|redirecționat|fwd.`)
+)
 
-func init() {
-	for w := range strings.FieldsSeq(`
-		re fw fwd forward resp res reply
-		aw wg wtr antw antwort
-		sv vs vl vb ang angående antw doorst doorst
-		rv enc rif rép rep réf ref r i fs tr trans
-		rsp rsp reenv
-		odp pd pdl ynt ilt vá va tov továbbítás atb
-		bls trs ats pers
-		απ πρθ σχετ προωθ
-		отв ответ пер пересл hа на нa от
-		по препр одг
-		ytj yt
-		回复 回覆 答复 答覆 转发 轉寄 轉發 轉送 返信 転送
-		답장 회신 전달
-		תגובה השב העבר הועבר
-		رد تحويل إعادة
-		trả chuyển ตอบ
-		balas fwd tl
-		`) {
-		subjectPrefixes[w] = true
+// isForwardSubject tells whether a letter is passed on, by the first prefix of its subject.
+func isForwardSubject(s string) bool {
+	l := strings.ToLower(s)
+	if strings.HasPrefix(l, "[fwd:") || strings.HasPrefix(l, "(fwd)") || strings.HasSuffix(l, "(fwd)") {
+		return true
 	}
-	// Short words that are prefixes in some language but words or codes in others need the
-	// care of isPrefix, which asks for a colon right after them.
-	for _, w := range []string{"trả lời", "chuyển tiếp", "res.", "reenc", "tr", "fyi fw"} {
-		subjectPrefixes[w] = true
-	}
+	word, _, _ := prefixWord(s)
+	return word != "" && forwardPrefixes[word] && !replyPrefixes[word]
 }
 
 // CleanSubject removes the reply and forward prefixes of a decoded subject, in any language, repeated and
@@ -65,27 +59,31 @@ func CleanSubject(s string) string {
 
 // cutPrefix removes one prefix at the start of s, or right after its leading bracketed tags.
 func cutPrefix(s string) string {
-	if rest, ok := afterPrefix(s); ok {
+	if word, rest, _ := prefixWord(s); word != "" {
 		return rest
 	}
+	if l := strings.ToLower(s); strings.HasPrefix(l, "[fwd:") && strings.HasSuffix(s, "]") {
+		return strings.TrimSpace(s[len("[fwd:") : len(s)-1]) // Netscape's form
+	}
 	// "[list] Re: text": the tags stay, the prefix goes.
+	const maxTag = 60
 	rest, tags := s, ""
 	for strings.HasPrefix(rest, "[") {
 		end := strings.IndexByte(rest, ']')
-		if end < 0 || end > 60 {
+		if end < 0 || end > maxTag {
 			return s
 		}
 		tags += rest[:end+1] + " "
 		rest = strings.TrimSpace(rest[end+1:])
-		if after, ok := afterPrefix(rest); ok && tags != "" {
+		if word, after, _ := prefixWord(rest); word != "" {
 			return strings.TrimSpace(tags + after)
 		}
 	}
 	return s
 }
 
-// afterPrefix is what follows a prefix at the start of s.
-func afterPrefix(s string) (string, bool) {
+// prefixWord reads a prefix at the start of s: its word in lower case, "" if there is none, and what follows.
+func prefixWord(s string) (word, rest string, found bool) {
 	const maxPrefix = 48
 	colon, size := -1, 0
 	for i, r := range s[:min(len(s), maxPrefix)] {
@@ -94,23 +92,19 @@ func afterPrefix(s string) (string, bool) {
 			break
 		}
 	}
-	if colon <= 0 || !isPrefix(s[:colon]) {
-		return "", false
+	if colon <= 0 {
+		return "", s, false
 	}
-	return strings.TrimSpace(s[colon+size:]), true
-}
-
-// isPrefix tells whether the text before a colon is a prefix, counted or not.
-func isPrefix(s string) bool {
-	s = strings.ToLower(strings.TrimSpace(s))
-	word := strings.TrimRightFunc(s, func(r rune) bool {
-		return unicode.IsDigit(r) || strings.ContainsRune("[]()^*# ", r)
+	label := strings.ToLower(strings.TrimSpace(s[:colon]))
+	word = strings.TrimRightFunc(label, func(r rune) bool {
+		return unicode.IsDigit(r) || strings.ContainsRune("[]()^*#.\u00a0 ", r)
 	})
-	if word == "" {
-		return false
+	tail := label[len(word):]
+	if word == "" || strings.Count(tail, "[") != strings.Count(tail, "]") || !replyPrefixes[word] && !forwardPrefixes[word] {
+		return "", s, false
 	}
-	if tail := s[len(word):]; strings.Count(tail, "[") != strings.Count(tail, "]") {
-		return false
+	if tail != "" && len(word) == 1 {
+		return "", s, false // "R2: the robot" is a name
 	}
-	return subjectPrefixes[word] || subjectPrefixes[strings.TrimSuffix(word, ".")]
+	return word, strings.TrimSpace(s[colon+size:]), true
 }

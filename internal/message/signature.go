@@ -1,0 +1,228 @@
+package message
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// sentStarts and sentEnds are how the footers of mobile programs begin or end, in lower case.
+var sentStarts = strings.Split("sent from|sent via|sent with|sent by|sent using|sent on|send from|get outlook|get [outlook|download outlook|obtenir outlook|obtener outlook|outlook für|obter o outlook|scarica outlook|hanki outlook|"+
+	"envoyé de|envoyé depuis|envoyé à partir|envoyé avec|envoyé par|télécharger outlook|gesendet von|gesendet mit|von meinem|von unterwegs|diese nachricht wurde von|diese e-mail wurde von|versendet mit|versendet von|gesendet via|"+
+	"enviado desde|enviado de|enviado do|enviado a partir|enviado con|enviado com|enviado pelo|enviada do|enviat des|inviato da|inviato con|inviato dal|verzonden vanaf|verzonden met|verstuurd vanaf|verstuurd met|verzonden via|verstuurd via|"+
+	"sendt fra|sendt via|skickat från|skickad från|skickat via|lähetetty|sent från|wysłano z|wysłane z|wyslano z|odesláno z|odesláno ze|odoslané z|elküldve|küldve|trimis de|trimis din|отправлено с|отправлено из|отправлено от|отправлено через|надіслано з|відправлено з|изпратено от|poslano s|poslano iz|poslato sa|"+
+	"στάλθηκε από|εστάλη από|发自|發自|来自|傳送自|從我的|从我的|寄自|נשלח מ|تم الإرسال من|أرسلت من|đã gửi từ|được gửi từ|dikirim dari|dihantar daripada|ส่งจาก|saadetud|išsiųsta iš|nosūtīts no|отправлено|от моего|from my iphone|from my ipad|from my phone|from my mobile|from my android|from my samsung|from my blackberry|virus-free|virenfrei|provenant de|provient de", "|")
+
+var sentEnds = strings.Split("gesendet|gönderildi|gönderilmiştir|から送信|より送信|傳送|传送|发送|發送|에서 보냄|에서 보냈습니다|보냄|lähetetty|küldve|sent from mobile|from mobile|sent from phone", "|")
+
+// deviceWords are the devices and programs they name. A footer in "sent from my …" need not.
+var deviceWords = strings.Split("iphone|ipad|ipod|android|mobil|phone|cell|galaxy|samsung|blackberry|outlook|windows|device|tablet|htc|nokia|huawei|xiaomi|redmi|oneplus|pixel|motorola|xperia|sony|lenovo|honor|oppo|wiko|alcatel|"+
+	"handy|gerät|téléphone|telefon|teléfono|telefone|celular|móvil|cellulare|puhelin|смартфон|телефон|устройств|携帯|手机|手機|휴대|mac|apple|ios|app|proton|tutanota|yahoo|gmail|gmx|web.de|mailbox|airmail|thunderbird|k-9|aquamail|bluemail|typeapp|spark|newton|mail.ru|yandex|myMail|mymail|email|e-mail|"+
+	"mail|courrier|correo|avast|avg|orange|vodafone|t-mobile|verizon|at&t|galaxy|surface|fairphone|zimbra|superhuman|hey|front|boxer|nine|edison|canary|polymail|mailspring|em client|postbox|the bat|touch|webmail|laptop|ti-", "|")
+
+// isFooter tells whether a line is what a device or program adds to every letter.
+func isFooter(s string) bool {
+	if len(s) > 160 || len(s) < 6 {
+		return false
+	}
+	t := strings.ToLower(strings.Trim(s, "<>()[]*_- \t.~|"))
+	if !hasSentPhrase(t) {
+		return false
+	}
+	// What is said about the sender's own doings is no footer: "Sent from my desk, is much easier".
+	words := wordCount(t)
+	if strings.Contains(t, "excuse") || strings.Contains(t, "typo") || strings.Contains(t, "brevity") || strings.Contains(t, "kürze") || strings.Contains(t, "fautes") {
+		return words <= 25
+	}
+	if comma := strings.IndexAny(t, ",;"); comma >= 0 || strings.Contains(t, " is ") || strings.Contains(t, " to ") || strings.Contains(t, " was ") {
+		return false
+	}
+	if strings.HasPrefix(t, "sent from my ") {
+		return words <= 12
+	}
+	limit := 12
+	if strings.HasPrefix(t, "diese ") || strings.HasPrefix(t, "virus-free") {
+		limit = 16
+	}
+	if words > limit {
+		return false
+	}
+	for _, d := range deviceWords {
+		if strings.Contains(t, d) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasSentPhrase(t string) bool {
+	for _, p := range sentStarts {
+		if strings.HasPrefix(t, p) {
+			return true
+		}
+	}
+	for _, p := range sentEnds {
+		if strings.HasSuffix(t, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// isRule tells whether a line is drawn, not written: dashes, underscores, asterisks and the like.
+func isRule(s string) bool {
+	if s == "" {
+		return false
+	}
+	for _, r := range s {
+		switch r {
+		case '-', '–', '—', '―', '_', '=', '*', '#', '~', '+', '⸻', '─', '━', 'ᐧ', ' ', '\t', '·', '•', '|':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// sigStrength is how surely a line starts a signature.
+type sigStrength int
+
+const (
+	sigNone sigStrength = iota
+	sigWeak             // a drawn line, which may also part paragraphs
+	sigSure             // "-- " (RFC 3676 section 4.3)
+)
+
+// signatureLine weighs a line. raw is the line as written, text without surrounding space.
+func signatureLine(raw, text string) sigStrength {
+	switch {
+	case raw == "-- " || text == "--" || text == "-- --":
+		return sigSure
+	case isRule(text) && utf8.RuneCountInString(text) <= 80 && !strings.ContainsAny(text, "#+|"):
+		return sigWeak
+	}
+	return sigNone
+}
+
+// Limits of a signature behind a drawn line.
+const (
+	maxWeakLines  = 8
+	maxWeakColumn = 90
+	maxSureLines  = 60
+)
+
+// findSignature returns where the signature of lines[from:to] starts, or to. The lines are all the
+// writer's own.
+func findSignature(lines []mark, from, to int) int {
+	written := false // text above
+	for i := from; i < to; i++ {
+		m := &lines[i]
+		if m.blank || m.depth > 0 {
+			continue
+		}
+		switch {
+		case isFooter(m.text) && (written || onlyFooters(lines, i, to)) && startsParagraph(lines, i, from) && onlyTail(lines, i+1, to):
+			return i
+		case isListFooter(lines, i, to):
+			return i
+		}
+		switch signatureLine(m.raw, m.text) {
+		case sigSure:
+			if countWritten(lines, i, to) <= maxSureLines {
+				return i
+			}
+		case sigWeak:
+			if written && (i == from || lines[i-1].blank || isFooter(lines[i-1].text)) && weakTail(lines, i+1, to) {
+				return i
+			}
+		default:
+			written = true
+		}
+	}
+	return to
+}
+
+// startsParagraph tells whether nothing but footers and rules stands right above line i.
+func startsParagraph(lines []mark, i, from int) bool {
+	if i == from {
+		return true
+	}
+	above := &lines[i-1]
+	return above.blank || above.depth > 0 || isFooter(above.text) || isRule(above.text) || wordCount(above.text) <= 4
+}
+
+// onlyFooters tells whether nothing but footers is left.
+func onlyFooters(lines []mark, from, to int) bool {
+	for i := from; i < to; i++ {
+		if m := &lines[i]; !m.blank && m.depth == 0 && !isFooter(m.text) && !isRule(m.text) {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyTail tells whether what follows a footer can belong to it: footers, or a signature of a few short lines.
+func onlyTail(lines []mark, from, to int) bool {
+	return onlyFooters(lines, from, to) || weakTail(lines, from, to) || findSigStart(lines, from, to)
+}
+
+// findSigStart tells whether the first written line after a footer starts a signature.
+func findSigStart(lines []mark, from, to int) bool {
+	for i := from; i < to; i++ {
+		if m := &lines[i]; !m.blank {
+			return signatureLine(m.raw, m.text) != sigNone || isFooter(m.text) && onlyTail(lines, i+1, to)
+		}
+	}
+	return true
+}
+
+func countWritten(lines []mark, from, to int) int {
+	n := 0
+	for i := from; i < to; i++ {
+		if !lines[i].blank {
+			n++
+		}
+	}
+	return n
+}
+
+// weakTail tells whether the lines look like a signature: few, short, and no sentences.
+func weakTail(lines []mark, from, to int) bool {
+	n := 0
+	for i := from; i < to; i++ {
+		m := &lines[i]
+		if m.blank || isRule(m.text) || isFooter(m.text) {
+			continue
+		}
+		n++
+		if m.depth > 0 || n > maxWeakLines || utf8.RuneCountInString(m.text) > maxWeakColumn || isSentence(m.text) {
+			return false
+		}
+	}
+	return true
+}
+
+// isSentence tells whether a line reads like one: many words and a full stop, or a question.
+func isSentence(s string) bool {
+	r, _ := utf8.DecodeLastRuneInString(s)
+	return r == '?' || (r == '.' || r == '!') && wordCount(s) >= 6 || wordCount(s) > 12 && !unicode.IsDigit(r)
+}
+
+// isListFooter tells whether line i starts what mailing lists add below a letter.
+func isListFooter(lines []mark, i, to int) bool {
+	if text := lines[i].text; len(text) < 20 || text[0] != '_' && text[0] != '-' || !isRule(text) {
+		return false
+	}
+	seen := 0
+	for j := i + 1; j < to && seen < 3; j++ {
+		if lines[j].blank {
+			continue
+		}
+		seen++
+		l := strings.ToLower(lines[j].text)
+		if strings.Contains(l, "mailing list") || strings.Contains(l, "listinfo") || strings.Contains(l, "unsubscribe") || strings.Contains(l, "mailman/") {
+			return countWritten(lines, i, to) <= 12
+		}
+	}
+	return false
+}
