@@ -95,6 +95,7 @@ func TestValues(t *testing.T) {
 		{"#due 2026-13-01#", Due, "", "the due time is written like 2026-12-01, 2026-12-01 15:00, 12h, 3d, 2w, or none"},
 		{"#due ä#", Due, "", "the due time is written like 2026-12-01, 2026-12-01 15:00, 12h, 3d, 2w, or none"},
 		{"#due 999999d#", Due, "", "the due time is written like 2026-12-01, 2026-12-01 15:00, 12h, 3d, 2w, or none"},
+		{"#due 999999h#", Due, "", "the due time is written like 2026-12-01, 2026-12-01 15:00, 12h, 3d, 2w, or none"},
 	} {
 		clean, got := Parse(c.subject)
 		want := []Command{{Name: c.name, Value: c.value, Raw: c.subject, Err: c.err}}
