@@ -104,9 +104,9 @@ CREATE TABLE person_addresses (
     written         text        NOT NULL,               -- as its owner writes it, for the envelope
     is_primary      boolean     NOT NULL DEFAULT true,
     auto_count      integer     NOT NULL DEFAULT 0,     -- automatic answers since auto_since
-    auto_since      timestamptz NOT NULL DEFAULT '-infinity',
+    auto_since      timestamptz NOT NULL DEFAULT 'epoch',
     auto_day_count  integer     NOT NULL DEFAULT 0,
-    auto_day_since  timestamptz NOT NULL DEFAULT '-infinity',
+    auto_day_since  timestamptz NOT NULL DEFAULT 'epoch',
     PRIMARY KEY (organisation_id, address),
     FOREIGN KEY (organisation_id, person_id) REFERENCES people ON DELETE CASCADE
 ) WITH (fillfactor = 80);

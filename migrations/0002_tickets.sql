@@ -12,7 +12,6 @@ CREATE TABLE tickets (
     requester_id    uuid        NOT NULL,
     owner_id        uuid,
     team_id         integer,
-    participants    integer     NOT NULL DEFAULT 0, -- the last participant number given out
     tags            text[]      NOT NULL DEFAULT '{}',
     custom_fields   jsonb       NOT NULL DEFAULT '{}',
     minutes_spent   integer     NOT NULL DEFAULT 0,
@@ -44,6 +43,8 @@ CREATE TABLE participants (
     address         text    NOT NULL,              -- where this participant is written to
     subscribed      boolean NOT NULL DEFAULT true,
     refs            text    NOT NULL DEFAULT '',   -- Message-IDs this participant has seen, oldest first, for References
+    last_commands   text    NOT NULL DEFAULT '',   -- subject of his last letter, if it held commands: they do not run twice
+    name            text    NOT NULL DEFAULT '',
     PRIMARY KEY (organisation_id, ticket_number, participant_no),
     UNIQUE (organisation_id, ticket_number, person_id),
     FOREIGN KEY (organisation_id, ticket_number) REFERENCES tickets ON DELETE CASCADE,
@@ -94,12 +95,12 @@ CREATE TABLE entries (
     body            text        NOT NULL,               -- the new words; of an event, its sentence
     full_text       text,                               -- the whole text, when it is more than body
     html            text,                               -- sanitised
-    event           jsonb,
+    event           text        NOT NULL DEFAULT '',    -- what happened: "ticket.closed"; '' for words
     letter_id       uuid,
     created_at      timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, ticket_number, entry_id),
     FOREIGN KEY (organisation_id, ticket_number) REFERENCES tickets ON DELETE CASCADE,
-    CHECK ((kind = 'event') = (event IS NOT NULL))
+    CHECK ((kind = 'event') = (event <> ''))
 );
 
 -- Decoded attachments, stored once per content and organisation.
@@ -129,13 +130,11 @@ CREATE TABLE attachments (
 );
 CREATE INDEX attachments_blob ON attachments (organisation_id, sha256);
 
--- Message-IDs of letters from outside, and of letters they refer to. The key is a hash, so a hostile
--- id costs no more than an honest one. The ids of our own letters carry their ticket and need no row.
+-- Message-IDs of letters from outside. The key is a hash, so a hostile id costs no more than an honest one. The ids of our own letters carry their ticket and need no row.
 CREATE TABLE message_ids (
     organisation_id integer NOT NULL,
     hash            bytea   NOT NULL CHECK (length(hash) = 16),
     ticket_number   bigint  NOT NULL,
-    seen            boolean NOT NULL, -- false: only referred to; the letter itself has not come
     PRIMARY KEY (organisation_id, hash, ticket_number),
     FOREIGN KEY (organisation_id, ticket_number) REFERENCES tickets ON DELETE CASCADE
 );

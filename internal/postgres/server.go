@@ -77,6 +77,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 // URL is the connection string of the database; it stays the same while the Server lives.
 func (s *Server) URL() string { return s.cluster.url(databaseName) }
 
+// Ended is closed when the server has ended for good: stopped, or given up. Stop then tells why.
+func (s *Server) Ended() <-chan struct{} { return s.done }
+
 // Run waits until ctx ends, then stops the server; or until the supervisor gives up, and returns an
 // error that wraps ErrGaveUp. Give it a context that outlives whatever uses the database.
 func (s *Server) Run(ctx context.Context) error {

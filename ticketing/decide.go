@@ -1,0 +1,435 @@
+package ticketing
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/internal/message"
+	"mxdesk/ticketing/command"
+	"mxdesk/ticketing/notify"
+)
+
+// Outcome says what became of a letter.
+type Outcome string
+
+// The outcomes of letters.
+const (
+	OpenedTicket  Outcome = "ticket"      // it opened a ticket
+	AddedEntry    Outcome = "entry"       // it went into a ticket
+	OnlyCommand   Outcome = "command"     // it held commands and no words
+	ClosedReport  Outcome = "bounce"      // it told the fate of a delivery
+	Unhandled     Outcome = "unhandled"   // a machine's letter that nobody could place
+	HeldLetter    Outcome = "held"        // it waits for a decision
+	UnprocessedBy Outcome = "unprocessed" // we failed on it; it is stored and has a plain ticket
+)
+
+const noSubject = "(no subject)"
+
+// decider decides on one parcel: it changes the world and nothing else.
+type decider struct {
+	scene
+	*parcel
+	nextNumber func() (int64, error)
+
+	author  *Correspondent // the customer behind From; nil for staff, and for somebody not known yet
+	outcome Outcome
+	ticket  *Ticket // the first ticket it went into
+}
+
+// decide goes through the letter: is it known, who speaks, what kind is it, which ticket, what then.
+func (d *decider) decide() error {
+	d.known, d.refused = id.ID{}, nil
+	if d.isKnown() {
+		return nil
+	}
+	d.speaker()
+	var err error
+	switch {
+	case d.problem != "":
+		err = d.openPlain()
+	case d.content.Bounce != nil:
+		d.takeReport()
+	case d.content.Kind != message.Human:
+		err = d.machine()
+	default:
+		err = d.human()
+	}
+	if err != nil || d.refused != nil {
+		return err
+	}
+	return d.store()
+}
+
+// isKnown tells whether the same letter came before, within the window.
+func (d *decider) isKnown() bool {
+	k := threadKey{d.org.ID, d.dedupe}
+	if before, ok := d.letters[k]; ok {
+		if d.now.Sub(before.receivedAt) < dedupeWindow {
+			d.known = before.letter
+			return true
+		}
+		d.renewed = append(d.renewed, k)
+	}
+	d.letters[k] = dupe{letter: d.letter.ID, receivedAt: d.now}
+	return false
+}
+
+// speaker finds out who wrote the letter and whether that lets him act for staff.
+func (d *decider) speaker() {
+	person := id.ID{}
+	if d.staff != nil {
+		person = d.staff.ID
+	} else if d.author = d.addresses[addressKey{d.org.ID, d.from.Key()}]; d.author != nil {
+		person = d.author.Person
+	}
+	var tokens []id.ID
+	for _, ref := range d.signed {
+		if t := d.tickets[ticketKey{d.org.ID, ref.Ticket}]; t != nil {
+			if p := t.byNumber(ref.Participant); p != nil {
+				tokens = append(tokens, p.Person)
+			}
+		}
+	}
+	d.by = actor{Person: person, Address: d.from, Name: clip(d.fromName, maxName)}
+	d.by.Proof = prove(d.from.Domain, d.letter.Verdict, person, tokens)
+	d.note("identity: %s is %s", d.from, d.by.Proof)
+	switch {
+	case d.by.Name != "":
+	case d.author != nil:
+		d.by.Name = d.author.Name
+	default:
+		d.by.Name = d.from.String()
+	}
+	d.by.NoAnswer = d.noAnswer()
+	if d.staff == nil {
+		return
+	}
+	d.by.Staff = d.staff.State != "inactive" && d.by.Proof.atLeast(d.org.Settings.StaffProof)
+	if d.by.Staff {
+		d.by.Name = d.staff.Name
+	} else {
+		d.note("identity: a staff address, but a staff letter needs %s: taken as anybody's, commands ignored", d.org.Settings.StaffProof)
+	}
+}
+
+// noAnswer is why the sender may get no automatic answer; "" if he may.
+func (d *decider) noAnswer() string {
+	f := notify.AnswerFacts{
+		NullSender: d.letter.MailFrom.IsZero(), Kind: d.content.Kind, Sender: d.from, Ours: d.org.ours(d.from),
+	}
+	if d.author != nil {
+		b := d.author.Auto.at(d.now)
+		f.SentRecently, f.SentToday = b.Count, b.DayCount
+	}
+	set := d.org.Settings
+	if len(d.targets) > 0 {
+		set = d.targets[0].Settings
+	}
+	_, why := notify.AutoReplyAllowed(&f, notify.AnswerLimits{
+		Recently: set.AutoPerFiveMinutes, Day: set.AutoPerDay, Chain: notify.DefaultAnswerLimits.Chain,
+	})
+	return why
+}
+
+// takeReport hands a report to the delivery it is about.
+func (d *decider) takeReport() {
+	d.outcome = Unhandled
+	if d.returned.IsZero() {
+		d.note("report: about no delivery of ours")
+		return
+	}
+	d.outcome = ClosedReport
+	d.reports = append(d.reports, reportRow{d.org, d.returned, d.content.Bounce})
+	if t := d.find(d.scene.returned[deliveryKey{d.org.ID, d.returned}]); t != nil {
+		d.ticket = t
+	}
+	d.note("report: %s of delivery %s", d.content.Bounce.Kind, d.returned)
+}
+
+// thread applies the threading rules to the letter.
+func (d *decider) thread() threadDecision {
+	in := threadInput{
+		returned: d.scene.returned[deliveryKey{d.org.ID, d.returned}],
+		own:      d.own, tag: d.tag, staff: d.by.Staff, human: d.content.Kind == message.Human,
+		find: d.find, reopenDays: d.org.Settings.ReopenDays, now: d.now,
+	}
+	switch {
+	case d.by.Staff:
+		in.sender = d.staff.ID
+	case d.author != nil:
+		in.sender = d.author.Person
+	}
+	for _, ref := range d.signed {
+		in.signed = append(in.signed, ref.Ticket)
+	}
+	for _, k := range d.foreign {
+		in.foreign = append(in.foreign, d.threads[k]...)
+	}
+	found := thread(in)
+	d.trace.Decisions = append(d.trace.Decisions, found.trace...)
+	return found
+}
+
+// machine takes a letter that no person wrote: it goes quietly into the ticket it belongs to. A list's or bulk letter to a
+// support address opens a ticket, without an answer. What cannot be placed is listed as unhandled.
+func (d *decider) machine() error {
+	kind := d.content.Kind
+	d.trace.KindSignals = d.content.Signals
+	found := d.thread()
+	for _, t := range found.tickets {
+		entryKind := MessageEntry
+		if d.staff != nil {
+			entryKind = NoteEntry // an agent's out-of-office note is not for customers
+		}
+		d.post(t, entryKind, found.thirdParty)
+		d.outcome = AddedEntry
+		d.note("%s: added quietly, nobody is told", kind)
+	}
+	if len(found.tickets) > 0 {
+		return nil
+	}
+	if (kind == message.List || kind == message.Bulk) && len(d.targets) > 0 {
+		d.note("%s: a ticket without an answer", kind)
+		return d.openAll(nil)
+	}
+	d.outcome = Unhandled
+	d.note("%s: belongs to no ticket", kind)
+	return nil
+}
+
+// human takes the letter of a person.
+func (d *decider) human() error {
+	found := d.thread()
+	if len(found.tickets) == 0 {
+		return d.openAll(found.follows)
+	}
+	for _, t := range found.tickets {
+		if err := d.answer(t, found.thirdParty); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer adds the letter to a ticket and does what it asks for.
+func (d *decider) answer(t *Ticket, thirdParty bool) error {
+	role := d.role(t, thirdParty)
+	act := d.readCommands(t, role)
+	kind, event := MessageEntry, notify.MessageReceived
+	switch {
+	case act.note:
+		kind, event = NoteEntry, notify.NoteAdded
+	case role == command.Staff:
+		kind, event = ReplyEntry, notify.ReplySent
+	}
+	d.outcome = OnlyCommand
+	if d.hasWords() || !act.any {
+		e := d.post(t, kind, thirdParty)
+		d.outcome = AddedEntry
+		d.rejoin(t)
+		d.statusAfter(t, kind, thirdParty)
+		d.tell(t, happening{event: event, entry: e})
+	}
+	if act.any && d.ticket == nil {
+		d.ticket = t
+	}
+	d.run(t, role, act)
+	return nil
+}
+
+// rejoin lets somebody who had left the ticket take part again, because he writes to it again.
+func (d *decider) rejoin(t *Ticket) {
+	if p := t.participant(d.by.Person); p != nil && !p.Subscribed {
+		p.Subscribed = true
+		d.touch(p)
+	}
+}
+
+// role is what the sender may do in the ticket; "" for somebody who takes no part in it.
+func (d *decider) role(t *Ticket, thirdParty bool) command.Role {
+	switch {
+	case d.by.Staff:
+		return command.Staff
+	case thirdParty || d.author == nil:
+		return ""
+	case d.author.Person == t.Requester:
+		return command.Requester
+	}
+	return command.Participant
+}
+
+// statusAfter moves the status as a person's public words do.
+func (d *decider) statusAfter(t *Ticket, kind EntryKind, thirdParty bool) {
+	switch {
+	case kind == ReplyEntry:
+		d.statusAfterReply(t)
+	case kind != MessageEntry || thirdParty:
+	case t.Status == Closed:
+		d.setStatus(t, InProgress)
+		d.event(t, "ticket.reopened", "Reopened by the answer of "+d.by.Name+".")
+	case t.Status == Waiting:
+		d.setStatus(t, InProgress)
+	}
+}
+
+func (d *decider) hasWords() bool {
+	return strings.TrimSpace(d.content.ReplyText) != "" || len(d.content.Attachments) > 0
+}
+
+// openAll opens one ticket for each category that was written to.
+func (d *decider) openAll(follows *Ticket) error {
+	targets := d.targets
+	if len(targets) == 0 {
+		targets = []*SupportAddress{d.supportAddress(follows)}
+	}
+	if !targets[0].Settings.AcceptUnregistered && d.staff == nil && d.author == nil {
+		d.refused = message.ErrUnregistered
+		return nil
+	}
+	for _, to := range targets {
+		if err := d.open(to, follows); err != nil {
+			return err
+		}
+	}
+	d.outcome = OpenedTicket
+	return nil
+}
+
+// supportAddress is where a ticket belongs whose letter came to a signed address of a ticket that is gone or closed.
+func (d *decider) supportAddress(follows *Ticket) *SupportAddress {
+	if follows != nil {
+		if a := d.org.Addresses[follows.SupportAddress]; a != nil {
+			return a
+		}
+	}
+	return d.org.DefaultAddress()
+}
+
+// open makes one ticket of the letter.
+func (d *decider) open(to *SupportAddress, follows *Ticket) error {
+	number, err := d.nextNumber()
+	if err != nil {
+		return err
+	}
+	requester := d.asCustomer()
+	t := &Ticket{
+		Organisation: d.org.ID, Number: number, Subject: d.subject, Status: New, Priority: "normal", Via: "email",
+		Category: to.Category.ID, SupportAddress: to.Address.Key(), Requester: requester.Person,
+	}
+	if t.Subject == "" {
+		t.Subject = noSubject
+	}
+	if follows != nil {
+		t.Follows = follows.Number
+	}
+	d.scene.open(t)
+	p := d.join(t, Participant{Person: requester.Person, Name: requester.Name, Role: Requester, Address: requester.Address})
+	d.sawLetter(p, d.org.Signer.ThreadRoot(to.Address.Domain, number))
+	human := d.content.Kind == message.Human
+	if human && to.Settings.SubscribeCc {
+		d.subscribeCopied(t)
+	}
+	act := actions{}
+	if d.by.Staff {
+		act = d.readCommands(t, command.Staff)
+	}
+	e := d.post(t, MessageEntry, false)
+	if d.staff != nil && !d.by.Staff {
+		d.event(t, "identity.unverified", "The sender's address is that of a staff member, but nothing proves that the letter is his.")
+	}
+	d.note("opened #%d in %s", number, to.Category.Name)
+	if human {
+		d.tell(t, happening{event: notify.TicketCreated, entry: e})
+		d.run(t, command.Staff, act)
+	}
+	return nil
+}
+
+// subscribeCopied makes the people in To and Cc collaborators.
+func (d *decider) subscribeCopied(t *Ticket) {
+	for _, a := range d.copied {
+		if staff := d.org.StaffByAddress(a); staff != nil {
+			d.join(t, Participant{Person: staff.ID, Name: staff.Name, Role: StaffRole, Address: staff.Primary})
+			continue
+		}
+		if notify.MachineLocal(a.Local) {
+			continue
+		}
+		c := d.correspondent(a, d.copiedName[a.Key()])
+		p := d.join(t, Participant{Person: c.Person, Name: c.Name, Role: Collaborator, Address: c.Address})
+		d.sawLetter(p, d.org.Signer.ThreadRoot(a.Domain, t.Number))
+		d.sawLetter(p, d.content.MessageID)
+	}
+}
+
+// asCustomer is the author as somebody who can be a requester; a staff member can be one too.
+func (d *decider) asCustomer() *Correspondent {
+	if d.staff != nil {
+		return &Correspondent{Organisation: d.org.ID, Address: d.staff.Primary, Person: d.staff.ID, Name: d.staff.Name, Staff: true}
+	}
+	if d.author == nil {
+		d.author = d.correspondent(d.from, d.fromName)
+		d.by.Person, d.by.Name = d.author.Person, d.author.Name
+	}
+	return d.author
+}
+
+// openPlain makes the ticket of a letter that could not be read or processed: the raw letter is its attachment.
+func (d *decider) openPlain() error {
+	d.content = &message.Content{
+		MessageID: d.content.MessageID, Kind: message.Human,
+		ReplyText:   "A letter came that could not be read. It is attached as it came.",
+		Attachments: []message.Attachment{rawAttachment(d.letter.Raw)},
+		Warnings:    d.content.Warnings,
+	}
+	if d.subject == "" {
+		d.subject = "(a letter that could not be read)"
+	}
+	d.commands = nil
+	if d.from.IsZero() {
+		d.from = address.Address{Local: "unknown", Domain: "sender.invalid"}
+	}
+	to := d.targets
+	if len(to) == 0 {
+		to = []*SupportAddress{d.org.DefaultAddress()}
+	}
+	if err := d.open(to[0], nil); err != nil {
+		return err
+	}
+	d.event(d.ticket, "letter.unread", d.problem)
+	d.outcome = UnprocessedBy
+	return nil
+}
+
+// store makes the row of the letter.
+func (d *decider) store() error {
+	row := letterRow{
+		organisation: d.org.ID, letter: d.letter.ID, receivedAt: d.letter.ReceivedAt,
+		mailFrom: d.letter.MailFrom.String(), rcptTo: joinAddresses(d.recipients), fromAddress: d.from.String(),
+		subject: d.content.Subject, messageID: clip(d.content.MessageID, maxMessageID), kind: string(d.content.Kind),
+		outcome: d.outcome, size: len(d.letter.Raw), received: d.letter.Received, parserVersion: message.ParserVersion,
+		problem: d.problem, dedupe: d.dedupe, encoding: d.coding, raw: d.raw,
+	}
+	if d.ticket != nil {
+		row.ticket = d.ticket.Number
+	}
+	d.trace.Warnings = d.content.Warnings
+	var err error
+	if row.trace, err = json.Marshal(d.trace); err != nil {
+		return fmt.Errorf("trace: %w", err)
+	}
+	if row.session, err = json.Marshal(sessionFacts(d.letter.Session)); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if d.letter.Verdict.SPF.Result != "" || len(d.letter.Verdict.DKIM) > 0 {
+		if row.verdict, err = json.Marshal(d.letter.Verdict); err != nil {
+			return fmt.Errorf("verdict: %w", err)
+		}
+	}
+	d.rows = append(d.rows, row)
+	d.summary = summary{outcome: d.outcome, ticket: row.ticket, proof: d.by.Proof, mails: d.mails}
+	return nil
+}

@@ -1,0 +1,266 @@
+package ticketing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/ticketing/notify"
+	"mxdesk/ticketing/template"
+)
+
+// directoryPoll is how often a node looks whether an organisation changed: a change takes effect
+// everywhere within a second.
+const directoryPoll = 500 * time.Millisecond
+
+// Directory is what a node keeps in memory of every organisation: everything that decides over a
+// letter and is not a ticket, a customer or a letter. It follows the database.
+type Directory struct {
+	pool *pgxpool.Pool
+	log  *slog.Logger
+	now  atomic.Pointer[snapshot]
+}
+
+// snapshot is one state of the directory; it is never changed, only replaced.
+type snapshot struct {
+	revision      int64
+	organisations map[int32]*Organisation
+	domains       map[string]*Organisation
+}
+
+// Organisation is one tenant.
+type Organisation struct {
+	ID         int32
+	Name       string
+	Settings   Settings
+	Signer     *address.Signer
+	Domains    []string
+	Addresses  map[string]*SupportAddress // by Key
+	Categories map[int32]*Category
+	Staff      map[id.ID]*Staff
+	policy     *notify.Policy
+	templates  map[templateKey]*template.Template
+
+	staffByAddress map[string]*Staff
+	administrators []*notify.Person
+}
+
+type templateKey struct {
+	name     string
+	category int32
+}
+
+// SupportAddress is a mailbox that makes tickets.
+type SupportAddress struct {
+	Address     address.Address
+	DisplayName string
+	Category    *Category
+	Settings    Settings // of the organisation, the category and this address, the last one winning
+}
+
+// Category is the department a ticket belongs to.
+type Category struct {
+	ID       int32
+	Name     string
+	Manager  id.ID
+	Members  []*Staff
+	Settings Settings // of the organisation and this category
+
+	members []*notify.Person
+	access  []*notify.Person // members and administrators
+}
+
+// Staff is one agent or administrator.
+type Staff struct {
+	ID          id.ID
+	Name        string
+	Role        string // administrator or technician
+	State       string // active, away or inactive
+	Primary     address.Address
+	Addresses   []string // keys
+	Preferences map[string]bool
+
+	told notify.Person // the same, as the notification policy sees it
+}
+
+// prefMuted is the preference by which a staff member gets no notifications at all.
+const prefMuted = "notifications_off"
+
+// Settings is what an organisation decides, with the defaults filled in.
+type Settings struct {
+	Preset             string // notification rules to start from
+	AcceptUnregistered bool   // a letter from an unknown address makes a customer
+	SubscribeCc        bool   // people in To and Cc of the first letter become collaborators
+	WaitingAfterReply  bool   // a staff reply sets the ticket to waiting
+	ReopenDays         int    // 0: a reply to a closed ticket always opens a new one
+	StaffProof         Proof  // the weakest proof by which a letter speaks for staff
+	AutoPerFiveMinutes int    // automatic answers to one address
+	AutoPerDay         int
+	IncludeAttachments bool // attachments travel with notifications
+}
+
+// settingsPatch is Settings as stored: what is absent is inherited.
+type settingsPatch struct {
+	Preset             *string `json:"preset"`
+	AcceptUnregistered *bool   `json:"accept_unregistered"`
+	SubscribeCc        *bool   `json:"subscribe_cc"`
+	WaitingAfterReply  *bool   `json:"waiting_after_reply"`
+	ReopenDays         *int    `json:"reopen_days"`
+	StaffProof         *Proof  `json:"staff_proof"`
+	AutoPerFiveMinutes *int    `json:"auto_per_five_minutes"`
+	AutoPerDay         *int    `json:"auto_per_day"`
+	IncludeAttachments *bool   `json:"include_attachments"`
+}
+
+func defaultSettings() Settings {
+	return Settings{
+		Preset:             "owner-first",
+		AcceptUnregistered: true,
+		SubscribeCc:        true,
+		WaitingAfterReply:  true,
+		ReopenDays:         30,
+		StaffProof:         ProofToken,
+		AutoPerFiveMinutes: 5,
+		AutoPerDay:         40,
+		IncludeAttachments: true,
+	}
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// with returns s with what p decides.
+func (s Settings) with(p settingsPatch) Settings {
+	set(&s.Preset, p.Preset)
+	set(&s.AcceptUnregistered, p.AcceptUnregistered)
+	set(&s.SubscribeCc, p.SubscribeCc)
+	set(&s.WaitingAfterReply, p.WaitingAfterReply)
+	set(&s.ReopenDays, p.ReopenDays)
+	set(&s.StaffProof, p.StaffProof)
+	set(&s.AutoPerFiveMinutes, p.AutoPerFiveMinutes)
+	set(&s.AutoPerDay, p.AutoPerDay)
+	set(&s.IncludeAttachments, p.IncludeAttachments)
+	return s
+}
+
+// NewDirectory loads every organisation.
+func NewDirectory(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Directory, error) {
+	d := &Directory{pool: pool, log: log}
+	d.now.Store(&snapshot{revision: -1})
+	if err := d.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Run follows the database until ctx ends. While the database is away the last state holds.
+func (d *Directory) Run(ctx context.Context) error {
+	tick := time.NewTicker(directoryPoll)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := d.Refresh(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			d.log.Warn("organisations could not be refreshed; the last known state holds", "error", err)
+		}
+		failing = err != nil
+	}
+}
+
+// Refresh loads the organisations that changed since the last time.
+func (d *Directory) Refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	old := d.now.Load()
+	revision, err := selectRevision(ctx, d.pool)
+	if err != nil || revision == old.revision {
+		return err
+	}
+	var changed map[int32]*Organisation
+	var kept map[int32]bool
+	oneSnapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, d.pool, oneSnapshot, func(tx pgx.Tx) (err error) {
+		if revision, err = selectRevision(ctx, tx); err == nil {
+			changed, kept, err = loadOrganisations(ctx, tx, old.revision)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("load organisations: %w", err)
+	}
+	next := &snapshot{revision: revision, organisations: changed, domains: map[string]*Organisation{}}
+	for oid, o := range old.organisations {
+		if _, newer := changed[oid]; !newer && kept[oid] {
+			next.organisations[oid] = o
+		}
+	}
+	for _, o := range next.organisations {
+		for _, domain := range o.Domains {
+			next.domains[domain] = o
+		}
+	}
+	d.now.Store(next)
+	return nil
+}
+
+// Organisation returns the organisation with that id, or nil.
+func (d *Directory) Organisation(organisation int32) *Organisation {
+	return d.now.Load().organisations[organisation]
+}
+
+// Organisations returns all of them in the order of their ids.
+func (d *Directory) Organisations() []*Organisation {
+	s := d.now.Load()
+	all := make([]*Organisation, 0, len(s.organisations))
+	for _, o := range s.organisations {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b *Organisation) int { return int(a.ID) - int(b.ID) })
+	return all
+}
+
+// ByDomain returns the organisation that has this support domain, or nil.
+func (d *Directory) ByDomain(domain string) *Organisation { return d.now.Load().domains[domain] }
+
+// StaffByAddress returns the staff member with this address, or nil.
+func (o *Organisation) StaffByAddress(a address.Address) *Staff { return o.staffByAddress[a.Key()] }
+
+// DefaultAddress is where letters to postmaster and abuse go, and what a ticket without an address
+// of its own is From: the first support address of the first category.
+func (o *Organisation) DefaultAddress() *SupportAddress {
+	var first *SupportAddress
+	for _, a := range o.Addresses {
+		if first == nil || a.Category.ID < first.Category.ID ||
+			a.Category.ID == first.Category.ID && a.Address.Key() < first.Address.Key() {
+			first = a
+		}
+	}
+	return first
+}
+
+// ours tells whether a is an address that letters of this organisation come from.
+func (o *Organisation) ours(a address.Address) bool {
+	return slices.Contains(o.Domains, a.Domain) && o.StaffByAddress(a) == nil
+}
+
+// isRole tells whether a is postmaster@ or abuse@, which every domain must take (RFC 5321 section 4.5.1, RFC 2142).
+func isRole(a address.Address) bool {
+	return strings.EqualFold(a.Local, "postmaster") || strings.EqualFold(a.Local, "abuse")
+}

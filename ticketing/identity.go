@@ -1,0 +1,55 @@
+package ticketing
+
+import (
+	"strings"
+
+	"mxdesk/internal/id"
+	"mxdesk/internal/message"
+)
+
+// Proof says how sure we are that the owner of the From address wrote a letter.
+type Proof string
+
+// The proofs, from none to the best. API and System are the entries no letter brought.
+const (
+	Unverified    Proof = "unverified" // nothing but the From field says so
+	ProofToken    Proof = "token"      // it came to an address that only this person was given
+	ProofVerified Proof = "verified"   // sender authentication says so
+	ProofAPI      Proof = "api"
+	ProofSystem   Proof = "system"
+)
+
+var proofRank = map[Proof]int{Unverified: 0, ProofToken: 1, ProofVerified: 2, ProofAPI: 3, ProofSystem: 3}
+
+// atLeast tells whether p is as good as least.
+func (p Proof) atLeast(least Proof) bool { return proofRank[p] >= proofRank[least] }
+
+// prove weighs what is known of a letter whose From address belongs to person: tokens are the persons whose
+// signed addresses the letter came to. Reply-To counts for nothing.
+func prove(fromDomain string, v message.Verdict, person id.ID, tokens []id.ID) Proof {
+	switch {
+	case v.DMARC.Result == message.Pass:
+		return ProofVerified
+	case v.DMARC.Record == "" && aligned(fromDomain, v):
+		return ProofVerified
+	}
+	for _, t := range tokens {
+		if !person.IsZero() && t == person {
+			return ProofToken
+		}
+	}
+	return Unverified
+}
+
+// aligned is the rule for a domain without a DMARC record: SPF or DKIM passed for the very domain of From.
+func aligned(fromDomain string, v message.Verdict) bool {
+	if v.SPF.Result == message.Pass && strings.EqualFold(v.SPF.Domain, fromDomain) {
+		return true
+	}
+	for _, d := range v.DKIM {
+		if d.Result == message.Pass && strings.EqualFold(d.Domain, fromDomain) {
+			return true
+		}
+	}
+	return false
+}

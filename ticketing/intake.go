@@ -1,0 +1,252 @@
+package ticketing
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/klauspost/compress/zstd"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/internal/message"
+	"mxdesk/outbound"
+)
+
+// dedupeWindow is how long the same letter is taken for the same one sent again.
+const dedupeWindow = 7 * 24 * time.Hour
+
+// Intake turns letters into tickets. It satisfies smtpd.Backend.
+type Intake struct {
+	pool      *pgxpool.Pool
+	directory *Directory
+	queue     *outbound.Queue
+	numbers   *numbers
+	log       *slog.Logger
+	metrics   *intakeMetrics
+	clock     func() time.Time
+	writers   int
+
+	letters chan *job // without a buffer: a letter is with its session or with a writer
+	zstd    *zstd.Encoder
+}
+
+// IntakeConfig is what an Intake needs.
+type IntakeConfig struct {
+	Pool      *pgxpool.Pool
+	Directory *Directory
+	Queue     *outbound.Queue
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+	Clock     func() time.Time // nil: time.Now
+	Writers   int              // transactions at once; 0: 2
+}
+
+// NewIntake makes an Intake; letters are taken while its Run runs.
+func NewIntake(c IntakeConfig) (*Intake, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(256<<10), zstd.WithEncoderConcurrency(2))
+	if err != nil {
+		return nil, fmt.Errorf("compression: %w", err)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Writers == 0 {
+		c.Writers = 2
+	}
+	return &Intake{
+		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
+		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics), letters: make(chan *job), zstd: enc,
+	}, nil
+}
+
+// job is one letter on its way through the intake.
+type job struct {
+	ctx     context.Context
+	letter  *message.Letter
+	content *message.Content
+	problem string    // why the letter could not be read; content is then empty
+	parcels []*parcel // one for each organisation it goes to
+	raw     []byte    // compressed
+	coding  string
+	done    chan error
+}
+
+// CheckRecipient says whether a letter from sender may go to recipient. Support addresses and signatures are
+// checked in memory; only a right signature costs a question to the database.
+func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.Address) error {
+	org := in.directory.ByDomain(recipient.Domain)
+	if org == nil {
+		return message.ErrNotOurDomain
+	}
+	if org.Addresses[recipient.Key()] != nil {
+		return nil
+	}
+	if isRole(recipient) && org.DefaultAddress() != nil {
+		return nil
+	}
+	if _, ok := org.Signer.ParseReturnPath(recipient); ok {
+		if !sender.IsZero() {
+			return message.ErrOnlyBounces
+		}
+		return nil
+	}
+	if ref, ok := org.Signer.ParseTicket(recipient); ok {
+		exists, err := selectParticipantExists(ctx, in.pool, org.ID, ref)
+		if err != nil {
+			return fmt.Errorf("look up participant: %w", err)
+		}
+		if exists {
+			return nil
+		}
+	}
+	return message.ErrNoSuchRecipient
+}
+
+// Deliver stores the letter with everything it causes. When it returns nil, that is committed.
+// The id is the letter's, or that of the same letter taken before.
+func (in *Intake) Deliver(ctx context.Context, letter *message.Letter) (id.ID, error) {
+	j, err := in.prepare(ctx, letter)
+	if err != nil {
+		return id.ID{}, err
+	}
+	select {
+	case in.letters <- j:
+	case <-ctx.Done():
+		return id.ID{}, fmt.Errorf("wait for a transaction: %w", ctx.Err())
+	}
+	// Once a writer has it, only its answer counts: we may not say "not now" to a letter it commits.
+	if err := <-j.done; err != nil {
+		return id.ID{}, err
+	}
+	return j.receipt()
+}
+
+// receipt is what the sender is told: the id of the letter, or of the same letter taken before, or why no
+// organisation took it.
+func (j *job) receipt() (id.ID, error) {
+	var known id.ID
+	for _, p := range j.parcels {
+		switch {
+		case p.refused != nil:
+		case p.known.IsZero():
+			return j.letter.ID, nil
+		default:
+			known = p.known
+		}
+	}
+	if known.IsZero() {
+		return id.ID{}, j.parcels[0].refused
+	}
+	return known, nil
+}
+
+// prepare does all that needs no transaction: reads the letter, compresses it, sorts its recipients.
+func (in *Intake) prepare(ctx context.Context, letter *message.Letter) (*job, error) {
+	j := &job{ctx: ctx, letter: letter, done: make(chan error, 1)}
+	for _, r := range letter.Recipients {
+		org := in.directory.ByDomain(r.Domain)
+		if org == nil {
+			return nil, fmt.Errorf("the domain of a recipient is no longer served: %w", message.ErrNotOurDomain)
+		}
+		j.parcel(org).recipients = append(j.parcel(org).recipients, r)
+	}
+	if len(j.parcels) == 0 {
+		return nil, errors.New("a letter without recipients")
+	}
+	in.read(j)
+	if err := in.admit(j); err != nil {
+		return nil, err
+	}
+	for _, p := range j.parcels {
+		p.dedupe = dedupeHash(letter, j.content, p.recipients)
+		p.sort()
+	}
+	j.raw, j.coding = in.compress(letter.Raw)
+	return j, nil
+}
+
+func (j *job) parcel(org *Organisation) *parcel {
+	for _, p := range j.parcels {
+		if p.tenant.ID == org.ID {
+			return p
+		}
+	}
+	p := &parcel{job: j, tenant: org}
+	j.parcels = append(j.parcels, p)
+	return p
+}
+
+// read reads the letter. A letter that cannot be read still becomes a ticket.
+func (in *Intake) read(j *job) {
+	defer func() {
+		if r := recover(); r != nil {
+			in.log.Error("panic while reading a letter; it is stored and becomes a ticket unread",
+				"letter", j.letter.ID.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			in.metrics.unread.Inc()
+			j.problem = "the letter could not be read; it is attached as it came"
+			j.content = &message.Content{Kind: message.Human, Warnings: []string{"unread: the reader failed"}}
+		}
+	}()
+	j.content = message.Read(j.letter.Raw, message.Envelope{
+		NullSender: j.letter.MailFrom.IsZero(),
+		MailFrom:   j.letter.MailFrom.String(),
+	})
+}
+
+// admit refuses what only reading could tell.
+func (in *Intake) admit(j *job) error {
+	for _, p := range j.parcels {
+		if _, _, ours := p.tenant.Signer.ParseMessageID(j.content.MessageID); ours {
+			return fmt.Errorf("%w: one of our own letters came back", message.ErrLoop)
+		}
+	}
+	return nil
+}
+
+// dedupeHash is the same for two letters exactly when one is the other sent again: envelope,
+// Message-ID and content are equal.
+func dedupeHash(l *message.Letter, c *message.Content, recipients []address.Address) hash16 {
+	h := sha256.New()
+	field := func(s string) {
+		var n [4]byte
+		binary.BigEndian.PutUint32(n[:], uint32(len(s)))
+		h.Write(n[:])
+		h.Write([]byte(s))
+	}
+	field(l.MailFrom.Key())
+	field(c.MessageID)
+	for _, r := range recipients {
+		field(r.Key())
+	}
+	h.Write(l.Raw)
+	return hash16(h.Sum(nil)[:16])
+}
+
+// compressFrom is the size from which compression pays.
+const compressFrom = 512
+
+func (in *Intake) compress(raw []byte) (data []byte, coding string) {
+	if len(raw) < compressFrom {
+		return raw, "identity"
+	}
+	data = in.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/2))
+	if len(data) >= len(raw) {
+		return raw, "identity"
+	}
+	return data, "zstd"
+}
+
+// threadHash is the key of a Message-ID.
+func threadHash(organisation int32, messageID string) threadKey {
+	sum := sha256.Sum256([]byte(strings.TrimSpace(messageID)))
+	return threadKey{organisation, hash16(sum[:16])}
+}

@@ -1,0 +1,255 @@
+package ticketing
+
+import (
+	"strings"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/outbound"
+	"mxdesk/ticketing/command"
+	"mxdesk/ticketing/notify"
+	"mxdesk/ticketing/template"
+)
+
+// Templates of mails that no rule decides on.
+const (
+	templateUnsubscribed = "unsubscribed/requester"
+	templateReceipt      = "commands/staff"
+	templateHelp         = "help/staff"
+)
+
+// happening is one event of a ticket that people may be told of.
+type happening struct {
+	event   notify.EventType
+	entry   Entry  // the words it is about, if any
+	machine string // kind of the letter, when no person wrote it
+}
+
+// tell asks the policy who is told of the event, and puts their mails into the world.
+func (s *scene) tell(t *Ticket, h happening) {
+	ev := &notify.Event{
+		Type: h.event, By: notify.ByCustomer, Via: t.Via, Author: s.by.Person, AuthorAddress: s.by.Address.Key(),
+		Assigned: !t.Owner.IsZero(), Category: s.category(t).Name, Address: t.SupportAddress, Status: string(t.Status),
+		Machine: h.machine, NoAnswer: s.by.NoAnswer,
+	}
+	if s.by.Staff {
+		ev.By = notify.ByStaff
+	}
+	if h.entry.Kind == NoteEntry {
+		ev.Visibility = notify.Internal
+	}
+	decision := notify.Decide(s.org.policy, ev, s.people(t))
+	s.trace.Notifications = append(s.trace.Notifications, notificationTrace{string(h.event), decision.Trace})
+	for _, n := range decision.Notices {
+		s.send(t, h, n)
+	}
+}
+
+// people are those whom the rules can name.
+func (s *scene) people(t *Ticket) *notify.People {
+	c := s.category(t)
+	who := &notify.People{CategoryMembers: c.members, CategoryStaff: c.access, Administrators: s.org.administrators}
+	for _, p := range t.Participants {
+		if !p.Subscribed {
+			who.Unsubscribed = append(who.Unsubscribed, p.Person)
+		}
+		switch p.Role {
+		case Requester:
+			who.Requester = s.participantPerson(p)
+		case Collaborator:
+			who.Collaborators = append(who.Collaborators, s.participantPerson(p))
+		}
+	}
+	if owner := s.org.Staff[t.Owner]; owner != nil {
+		who.Owner = &owner.told
+	}
+	if m := s.org.Staff[c.Manager]; m != nil {
+		who.CategoryManager = &m.told
+	}
+	return who
+}
+
+func (s *scene) participantPerson(p *Participant) *notify.Person {
+	if m := s.org.Staff[p.Person]; m != nil {
+		return &m.told
+	}
+	return &notify.Person{ID: p.Person, Address: p.Address.Key()}
+}
+
+// send writes the mail of one notice.
+func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
+	tpl := s.org.template(n.Template, t.Category)
+	if tpl == nil || tpl.Empty() {
+		s.note("notify: %s to %s: the template is empty", n.Template, n.Person.Address)
+		return
+	}
+	p := s.participantOf(t, n.Person)
+	if p == nil {
+		s.note("notify: %s: nobody of the ticket", n.Person.Address)
+		return
+	}
+	m := outbound.Message{Entry: h.entry.ID, Template: n.Template, AutoSubmitted: "auto-generated"}
+	switch {
+	case n.Answer:
+		m.AutoSubmitted = "auto-replied"
+		s.countAnswer(p)
+	case n.Audience != notify.ToStaff && personal(h):
+		m.AutoSubmitted = ""
+	}
+	if personal(h) && !n.Answer {
+		m.FromName = h.entry.AuthorName
+		m.AttachEntry = s.category(t).Settings.IncludeAttachments
+	}
+	v := s.values(t, h.entry)
+	v.Staff = n.Audience == notify.ToStaff
+	if personal(h) {
+		v.RecentAttachments = s.attached(h.entry)
+		v.Attachments = v.RecentAttachments
+	}
+	s.mail(t, p, m, tpl, v)
+	last := &s.messages[len(s.messages)-1].Deliveries[0]
+	last.Hold, last.Unsubscribe = n.Delay, n.Audience != notify.ToRequester
+}
+
+// personal tells whether the mail about it carries the words of a person.
+func personal(h happening) bool {
+	return h.entry.Kind != "" && h.entry.Kind != EventEntry && h.machine == ""
+}
+
+// participantOf is the person's part in the ticket; staff get theirs when they are first told.
+func (s *scene) participantOf(t *Ticket, who *notify.Person) *Participant {
+	if p := t.participant(who.ID); p != nil {
+		return p
+	}
+	m := s.org.Staff[who.ID]
+	if m == nil {
+		return nil
+	}
+	p := s.join(t, Participant{Person: m.ID, Name: m.Name, Role: StaffRole, Address: m.Primary})
+	s.sawLetter(p, s.org.Signer.ThreadRoot(s.supportDomain(t), t.Number))
+	return p
+}
+
+// countAnswer takes one automatic answer from the budget of the participant's address.
+func (s *scene) countAnswer(p *Participant) {
+	if c := s.addresses[addressKey{s.org.ID, p.Address.Key()}]; c != nil {
+		c.Auto = c.Auto.at(s.now)
+		c.Auto.Count++
+		c.Auto.DayCount++
+		c.added++
+	}
+}
+
+// mail puts one letter to one participant into the world.
+func (s *scene) mail(t *Ticket, p *Participant, m outbound.Message, tpl *template.Template, v *template.Values) {
+	from := s.supportAddressOf(t)
+	m.Organisation, m.ID, m.Ticket, m.From = s.org.ID, id.New(), t.Number, from.Address
+	if m.FromName == "" {
+		m.FromName = from.DisplayName
+	}
+	if m.FromName == "" {
+		m.FromName = s.org.Name
+	}
+	m.Subject, m.Text, m.HTML = tpl.Render(v)
+	delivery := id.New()
+	d := outbound.Delivery{
+		ID: delivery, Participant: p.No, Recipient: p.Address, Name: p.Name,
+		MessageID:  s.org.Signer.MessageID(from.Address.Domain, t.Number, delivery),
+		References: strings.Fields(p.Refs),
+	}
+	s.sawLetter(p, d.MessageID)
+	m.Deliveries = []outbound.Delivery{d}
+	s.messages = append(s.messages, m)
+	s.mails++
+}
+
+// supportAddressOf is where letters about the ticket come from.
+func (s *scene) supportAddressOf(t *Ticket) *SupportAddress {
+	if a := s.org.Addresses[t.SupportAddress]; a != nil {
+		return a
+	}
+	if a := s.org.DefaultAddress(); a != nil {
+		return a
+	}
+	// Every support address is gone: write from where the ticket came in.
+	a, _ := address.Parse(t.SupportAddress)
+	return &SupportAddress{Address: a, Category: s.category(t), Settings: s.category(t).Settings}
+}
+
+// template is the organisation's template of that name, of the category if it has one, or ours.
+func (o *Organisation) template(name string, category int32) *template.Template {
+	for _, k := range []templateKey{{name, category}, {name, 0}} {
+		if t := o.templates[k]; t != nil {
+			return t
+		}
+	}
+	return template.Default(name)
+}
+
+// values are what masks can say of the ticket.
+func (s *scene) values(t *Ticket, e Entry) *template.Values {
+	v := &template.Values{
+		TicketID: t.Number, Subject: t.Subject, Category: s.category(t).Name, Priority: t.Priority,
+		Status: strings.ReplaceAll(string(t.Status), "_", " "), Via: t.Via, Date: t.CreatedAt.Format("2006-01-02 15:04 UTC"),
+		Originator: s.by.Name, Body: e.Body, WhatHappened: e.Body,
+	}
+	if t.DueAt != nil {
+		v.DueDate = t.DueAt.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	for _, p := range t.Participants {
+		if p.Role == Requester {
+			v.From, v.FromEmail, v.Username = p.Name, p.Address.String(), p.Address.Local
+		}
+	}
+	if owner := s.org.Staff[t.Owner]; owner != nil {
+		v.Technician, v.TechnicianEmail = owner.Name, owner.Primary.String()
+	}
+	return v
+}
+
+// attached names the files of an entry made here; what is shown within the text is not named.
+func (s *scene) attached(e Entry) []template.Link {
+	var names []template.Link
+	for _, a := range s.attachments {
+		if a.entry == e.ID && !a.Inline {
+			names = append(names, template.Link{Name: a.Filename})
+		}
+	}
+	return names
+}
+
+// sendDirect writes a mail that no rule decides on: an answer to a command, to whoever gave it.
+func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
+	tpl := s.org.template(name, t.Category)
+	if tpl == nil || tpl.Empty() {
+		return
+	}
+	v := s.values(t, Entry{})
+	v.WhatHappened, v.Staff = words, p.Role == StaffRole
+	s.mail(t, p, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v)
+}
+
+// sendReceipt tells a staff member which of his commands were done and which not.
+func (d *decider) sendReceipt(t *Ticket, results []commandResult) {
+	var b strings.Builder
+	for _, r := range results {
+		b.WriteString(r.Command)
+		if r.Done {
+			b.WriteString(" - done: ")
+		} else {
+			b.WriteString(" - not done: ")
+		}
+		b.WriteString(r.Result)
+		b.WriteByte('\n')
+	}
+	d.sendDirect(t, d.ownPart(t), templateReceipt, b.String())
+}
+
+func (d *decider) sendHelp(t *Ticket) {
+	d.sendDirect(t, d.ownPart(t), templateHelp, command.HelpText(command.Staff))
+}
+
+// ownPart is the sender's own part in the ticket; a staff member gets one when he acts.
+func (d *decider) ownPart(t *Ticket) *Participant {
+	return d.participantOf(t, &d.staff.told)
+}

@@ -1,0 +1,163 @@
+package ticketing
+
+import (
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/ticketing/command"
+)
+
+// maxCopied is how many people of To and Cc can become collaborators of a ticket.
+const maxCopied = 20
+
+// parcel is what one organisation gets of a letter, with all that can be known of it without the database.
+type parcel struct {
+	*job
+	tenant     *Organisation
+	recipients []address.Address
+	targets    []*SupportAddress   // written to, one for each category
+	signed     []address.TicketRef // signed ticket addresses written to
+	returned   id.ID               // delivery whose return path was written to
+	own        []int64             // tickets of Message-IDs of ours, nearest first
+	foreign    []threadKey         // other Message-IDs it refers to, nearest first
+	tag        int64               // ticket tag in the subject
+	subject    string              // as it is stored: without tag and commands
+	commands   []command.Command
+	from       address.Address // zero when there is none
+	fromName   string
+	staff      *Staff            // whose address From is
+	copied     []address.Address // To and Cc besides us and the sender
+	copiedName map[string]string
+	dedupe     hash16
+
+	known   id.ID // the letter it is the same as, if it came before
+	refused error // why the organisation does not take it
+	summary summary
+}
+
+// summary is what is logged of a letter once it is committed.
+type summary struct {
+	outcome Outcome
+	ticket  int64
+	rule    string
+	proof   Proof
+	mails   int
+}
+
+// sort finds out what the letter is for this organisation.
+func (p *parcel) sort() {
+	for _, r := range p.recipients {
+		p.sortRecipient(r)
+	}
+	c := p.content
+	for _, ref := range c.ThreadRefs[:min(len(c.ThreadRefs), maxThreadRefs)] {
+		if number, _, ok := p.tenant.Signer.ParseMessageID(ref); ok {
+			p.own = append(p.own, number)
+		} else {
+			p.foreign = append(p.foreign, threadHash(p.tenant.ID, ref))
+		}
+	}
+	subject := c.SubjectClean
+	if number, rest, ok := command.TicketTag(subject); ok {
+		p.tag, subject = number, rest
+	}
+	p.subject, p.commands = command.Parse(subject)
+	p.sortSender()
+	p.sortCopied()
+}
+
+func (p *parcel) sortRecipient(r address.Address) {
+	if ref, ok := p.tenant.Signer.ParseTicket(r); ok {
+		p.signed = append(p.signed, ref)
+		return
+	}
+	if delivery, ok := p.tenant.Signer.ParseReturnPath(r); ok {
+		p.returned = delivery
+		return
+	}
+	to := p.tenant.Addresses[r.Key()]
+	if to == nil {
+		to = p.tenant.DefaultAddress() // postmaster or abuse
+	}
+	if to == nil {
+		return
+	}
+	for _, t := range p.targets {
+		if t.Category == to.Category {
+			return
+		}
+	}
+	p.targets = append(p.targets, to)
+}
+
+// sortSender takes the author from From; a letter without a usable one is its envelope sender's.
+func (p *parcel) sortSender() {
+	p.from = p.letter.MailFrom
+	if from := p.content.From; len(from) > 0 {
+		if a, err := address.Parse(from[0].Address); err == nil {
+			p.from, p.fromName = a, from[0].Name
+		}
+	}
+	p.staff = p.tenant.StaffByAddress(p.from)
+}
+
+func (p *parcel) sortCopied() {
+	p.copiedName = map[string]string{}
+	for _, m := range append(p.content.To[:len(p.content.To):len(p.content.To)], p.content.Cc...) {
+		a, err := address.Parse(m.Address)
+		if err != nil || len(p.copied) >= maxCopied || p.tenant.ours(a) || a.Key() == p.from.Key() {
+			continue
+		}
+		if _, double := p.copiedName[a.Key()]; double {
+			continue
+		}
+		p.copied = append(p.copied, a)
+		p.copiedName[a.Key()] = m.Name
+	}
+}
+
+// replies tells whether anything in the letter may name a ticket.
+func (p *parcel) replies() bool {
+	return len(p.signed) > 0 || len(p.own) > 0 || len(p.foreign) > 0 || p.tag != 0 || !p.returned.IsZero()
+}
+
+// want adds what deciding on the letter will look up.
+func (p *parcel) want(w *wanted) {
+	org := p.tenant.ID
+	w.letters[threadKey{org, p.dedupe}] = true
+	if !p.from.IsZero() && p.staff == nil {
+		w.addresses[addressKey{org, p.from.Key()}] = true
+	}
+	if len(p.targets) > 0 {
+		for _, a := range p.copied {
+			if p.tenant.StaffByAddress(a) == nil {
+				w.addresses[addressKey{org, a.Key()}] = true
+			}
+		}
+	}
+	for _, c := range p.commands {
+		if a, err := address.Parse(c.Value); err == nil && c.Name == command.CC {
+			w.addresses[addressKey{org, a.Key()}] = true
+		}
+	}
+	for _, ref := range p.signed {
+		w.tickets[ticketKey{org, ref.Ticket}] = true
+	}
+	for _, number := range p.own {
+		w.tickets[ticketKey{org, number}] = true
+	}
+	if p.tag != 0 {
+		w.tickets[ticketKey{org, p.tag}] = true
+	}
+	for _, k := range p.foreign {
+		w.threads[k] = true
+	}
+	if !p.returned.IsZero() {
+		w.returned[deliveryKey{org, p.returned}] = true
+	}
+	if r := p.content.Bounce; r != nil && p.returned.IsZero() {
+		if _, delivery, ok := p.tenant.Signer.ParseMessageID(r.MessageID); ok {
+			p.returned = delivery
+			w.returned[deliveryKey{org, delivery}] = true
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package ticketing
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+)
+
+// wanted is what a world must hold before letters can be decided on: the keys to look up.
+type wanted struct {
+	letters   map[threadKey]bool
+	addresses map[addressKey]bool
+	threads   map[threadKey]bool
+	tickets   map[ticketKey]bool
+	returned  map[deliveryKey]bool
+}
+
+func newWanted() *wanted {
+	return &wanted{
+		letters: map[threadKey]bool{}, addresses: map[addressKey]bool{}, threads: map[threadKey]bool{},
+		tickets: map[ticketKey]bool{}, returned: map[deliveryKey]bool{},
+	}
+}
+
+const sqlSelectDupes = `
+SELECT l.organisation_id, l.dedupe, l.letter_id, l.received_at, COALESCE(l.ticket_number, 0)
+FROM unnest($1::integer[], $2::bytea[]) AS w(organisation_id, dedupe)
+JOIN letters l ON l.organisation_id = w.organisation_id AND l.dedupe = w.dedupe`
+
+const sqlSelectCorrespondents = `
+SELECT a.organisation_id, a.address, a.written, a.person_id, p.name, p.kind = 'staff', p.state = 'inactive',
+       a.auto_count, a.auto_since, a.auto_day_count, a.auto_day_since
+FROM unnest($1::integer[], $2::text[]) AS w(organisation_id, address)
+JOIN person_addresses a ON a.organisation_id = w.organisation_id AND a.address = w.address
+JOIN people p ON p.organisation_id = a.organisation_id AND p.person_id = a.person_id`
+
+// The ticket of a delivery, whether it is under way or done.
+const sqlSelectReturned = `
+SELECT w.organisation_id, w.delivery_id, COALESCE(d.ticket_number, f.ticket_number, 0)
+FROM unnest($1::integer[], $2::uuid[]) AS w(organisation_id, delivery_id)
+LEFT JOIN deliveries d ON d.organisation_id = w.organisation_id AND d.delivery_id = w.delivery_id
+LEFT JOIN deliveries_done f ON f.organisation_id = w.organisation_id AND f.delivery_id = w.delivery_id`
+
+const sqlSelectThreads = `
+SELECT m.organisation_id, m.hash, m.ticket_number
+FROM unnest($1::integer[], $2::bytea[]) AS w(organisation_id, hash)
+JOIN message_ids m ON m.organisation_id = w.organisation_id AND m.hash = w.hash
+ORDER BY m.ticket_number DESC`
+
+// The tickets that are named, directly, by a Message-ID or by a delivery, and those they were merged into; locked in the
+// order of their keys, so that two batches cannot wait for each other.
+const cteNamedTickets = `
+WITH RECURSIVE named AS (
+    SELECT w.organisation_id, w.number, 0 AS hops FROM unnest($1::integer[], $2::bigint[]) AS w(organisation_id, number)
+    UNION
+    SELECT m.organisation_id, m.ticket_number, 0
+    FROM unnest($3::integer[], $4::bytea[]) AS w(organisation_id, hash)
+    JOIN message_ids m ON m.organisation_id = w.organisation_id AND m.hash = w.hash
+    UNION
+    SELECT w.organisation_id, COALESCE(d.ticket_number, f.ticket_number), 0
+    FROM unnest($5::integer[], $6::uuid[]) AS w(organisation_id, delivery_id)
+    LEFT JOIN deliveries d ON d.organisation_id = w.organisation_id AND d.delivery_id = w.delivery_id
+    LEFT JOIN deliveries_done f ON f.organisation_id = w.organisation_id AND f.delivery_id = w.delivery_id
+), chain AS (
+    SELECT organisation_id, number, hops FROM named
+    UNION
+    SELECT t.organisation_id, t.merged_into, c.hops + 1
+    FROM chain c JOIN tickets t ON t.organisation_id = c.organisation_id AND t.number = c.number
+    WHERE t.merged_into IS NOT NULL AND c.hops < 10
+)`
+
+const sqlSelectNamedTickets = cteNamedTickets + `
+SELECT t.organisation_id, t.number, t.subject, t.status, t.priority, t.via, t.category_id, t.support_address, t.requester_id,
+       t.owner_id, t.tags, t.minutes_spent, t.version, t.created_at, t.updated_at, t.closed_at, t.due_at,
+       COALESCE(t.merged_into, 0), COALESCE(t.follows, 0)
+FROM tickets t
+WHERE (t.organisation_id, t.number) IN (SELECT organisation_id, number FROM chain)
+ORDER BY t.organisation_id, t.number`
+
+const sqlLockTickets = sqlSelectNamedTickets + `
+FOR UPDATE OF t`
+
+const sqlSelectParticipants = cteNamedTickets + `
+SELECT p.organisation_id, p.ticket_number, p.participant_no, p.person_id, p.name, p.role, p.address, p.subscribed, p.refs, p.last_commands
+FROM participants p
+WHERE (p.organisation_id, p.ticket_number) IN (SELECT organisation_id, number FROM chain)
+ORDER BY p.organisation_id, p.ticket_number, p.participant_no`
+
+// load reads what is wanted in one round trip, which also begins the transaction when begin is set.
+func (w *world) load(ctx context.Context, q querier, want *wanted, begin bool) error {
+	b := &pgx.Batch{}
+	if begin {
+		b.Queue("BEGIN")
+	}
+	if len(want.letters) > 0 {
+		orgs, hashes := threadColumns(want.letters)
+		b.Queue(sqlSelectDupes, orgs, hashes).Query(w.scanDupes)
+	}
+	if len(want.addresses) > 0 {
+		keys := slices.Collect(maps.Keys(want.addresses))
+		b.Queue(sqlSelectCorrespondents,
+			column(keys, func(k addressKey) int32 { return k.organisation }),
+			column(keys, func(k addressKey) string { return k.key })).Query(w.scanCorrespondents)
+	}
+	if len(want.tickets)+len(want.threads)+len(want.returned) > 0 {
+		w.queueTickets(b, want, true)
+	}
+	return q.SendBatch(ctx, b).Close()
+}
+
+func (w *world) queueTickets(b *pgx.Batch, want *wanted, lock bool) {
+	threadOrgs, hashes := threadColumns(want.threads)
+	numbers := slices.Collect(maps.Keys(want.tickets))
+	returned := slices.Collect(maps.Keys(want.returned))
+	returnedOrgs := column(returned, func(k deliveryKey) int32 { return k.organisation })
+	deliveries := column(returned, func(k deliveryKey) id.ID { return k.delivery })
+	args := []any{
+		column(numbers, func(k ticketKey) int32 { return k.organisation }),
+		column(numbers, func(k ticketKey) int64 { return k.number }),
+		threadOrgs, hashes, returnedOrgs, deliveries,
+	}
+	if len(threadOrgs) > 0 {
+		b.Queue(sqlSelectThreads, threadOrgs, hashes).Query(w.scanThreads)
+	}
+	if len(returned) > 0 {
+		b.Queue(sqlSelectReturned, returnedOrgs, deliveries).Query(w.scanReturned)
+	}
+	tickets := sqlSelectNamedTickets
+	if lock {
+		tickets = sqlLockTickets
+	}
+	b.Queue(tickets, args...).Query(w.scanTickets)
+	b.Queue(sqlSelectParticipants, args...).Query(w.scanParticipants)
+}
+
+func threadColumns(keys map[threadKey]bool) (orgs []int32, hashes [][]byte) {
+	for k := range keys {
+		orgs, hashes = append(orgs, k.organisation), append(hashes, k.hash[:])
+	}
+	return orgs, hashes
+}
+
+// column makes the array of one column of rows.
+func column[R, T any](rows []R, value func(R) T) []T {
+	out := make([]T, len(rows))
+	for i, r := range rows {
+		out[i] = value(r)
+	}
+	return out
+}
+
+func (w *world) scanDupes(rows pgx.Rows) error {
+	var (
+		k    threadKey
+		d    dupe
+		hash []byte
+	)
+	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &hash, &d.letter, &d.receivedAt, &d.ticket}, func() error {
+		k.hash = hash16(hash)
+		w.letters[k] = d
+		return nil
+	})
+	return err
+}
+
+func (w *world) scanCorrespondents(rows pgx.Rows) error {
+	var (
+		k       addressKey
+		written string
+		c       Correspondent
+	)
+	dest := []any{
+		&k.organisation, &k.key, &written, &c.Person, &c.Name, &c.Staff, &c.Inactive,
+		&c.Auto.Count, &c.Auto.Since, &c.Auto.DayCount, &c.Auto.DaySince,
+	}
+	_, err := pgx.ForEachRow(rows, dest, func() error {
+		a, err := address.Parse(written)
+		if err != nil {
+			return fmt.Errorf("stored address of %s: %w", c.Person, err)
+		}
+		found := c
+		found.Organisation, found.Address = k.organisation, a
+		w.addresses[k] = &found
+		return nil
+	})
+	return err
+}
+
+func (w *world) scanThreads(rows pgx.Rows) error {
+	var (
+		k      threadKey
+		hash   []byte
+		number int64
+	)
+	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &hash, &number}, func() error {
+		k.hash = hash16(hash)
+		w.threads[k] = append(w.threads[k], number)
+		return nil
+	})
+	return err
+}
+
+func (w *world) scanReturned(rows pgx.Rows) error {
+	var (
+		k      deliveryKey
+		number int64
+	)
+	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &k.delivery, &number}, func() error {
+		w.returned[k] = number
+		return nil
+	})
+	return err
+}
+
+func (w *world) scanTickets(rows pgx.Rows) error {
+	for rows.Next() {
+		var t Ticket
+		err := rows.Scan(&t.Organisation, &t.Number, &t.Subject, &t.Status, &t.Priority, &t.Via, &t.Category, &t.SupportAddress, &t.Requester,
+			&t.Owner, &t.Tags, &t.MinutesSpent, &t.Version, &t.CreatedAt, &t.UpdatedAt, &t.ClosedAt, &t.DueAt,
+			&t.MergedInto, &t.Follows)
+		if err != nil {
+			return err
+		}
+		w.tickets[ticketKey{t.Organisation, t.Number}] = &t
+	}
+	return rows.Err()
+}
+
+func (w *world) scanParticipants(rows pgx.Rows) error {
+	for rows.Next() {
+		var p Participant
+		var addr string
+		err := rows.Scan(&p.Organisation, &p.Ticket, &p.No, &p.Person, &p.Name, &p.Role, &addr, &p.Subscribed, &p.Refs, &p.LastCommands)
+		if err != nil {
+			return err
+		}
+		if p.Address, err = address.Parse(addr); err != nil {
+			return fmt.Errorf("stored address of a participant of #%d: %w", p.Ticket, err)
+		}
+		if t := w.tickets[ticketKey{p.Organisation, p.Ticket}]; t != nil {
+			t.Participants = append(t.Participants, &p)
+		}
+	}
+	return rows.Err()
+}
