@@ -132,7 +132,7 @@ type Database struct {
 // DNS is whom to ask.
 type DNS struct {
 	// Name servers to ask, HOST:PORT. Empty: those of the system. DANE needs one that validates DNSSEC, on this machine.
-	Resolvers []Listener `toml:"resolvers"`
+	Resolvers []HostPort `toml:"resolvers"`
 	// Longest wait for one answer.
 	Timeout time.Duration `toml:"timeout" default:"5s" min:"100ms" max:"1m"`
 }

@@ -139,6 +139,8 @@ func TestMistakesInFile(t *testing.T) {
 		{"no data folder", "data_dir = ''\n", `1:1: data_dir: expected a value, it must not be empty`},
 		{"address", "[smtp]\nlisten = ['127.0.0.1']\n", `2:1: smtp.listen: expected an address such as`},
 		{"port", "[smtp]\nlisten = ['127.0.0.1:smtp']\n", `2:1: smtp.listen: expected an address such as`},
+		{"name server without port", "[dns]\nresolvers = ['127.0.0.1']\n", `2:1: dns.resolvers: expected an address such as "127.0.0.1:53" or "[::1]:53", not "127.0.0.1"`},
+		{"name server without host", "[dns]\nresolvers = [':53']\n", `2:1: dns.resolvers: expected an address such as "127.0.0.1:53"`},
 		{"unix socket without path", "[lmtp]\nlisten = ['unix:']\n", `2:1: lmtp.listen: expected an address such as`},
 		{"network", "[smtp]\nproxy_networks = ['10.0.0.1']\n", `2:1: smtp.proxy_networks: expected a network such as "192.0.2.0/24" or "2001:db8::/32", not "10.0.0.1"`},
 		{"transport", "[outbound]\ntransport = 'smtp:mail'\n", `2:1: outbound.transport: expected "maildir:DIR", "discard:", "mx", "smtp://HOST:PORT" or "smtps://HOST:PORT", not "smtp:mail"`},

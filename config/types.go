@@ -136,6 +136,18 @@ func (l Listener) String() string {
 	return l.Address
 }
 
+// HostPort is another server: HOST:PORT.
+type HostPort string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *HostPort) UnmarshalText(text []byte) error {
+	if host, ok := splitHostPort(string(text)); !ok || host == "" {
+		return errors.New(`an address such as "127.0.0.1:53" or "[::1]:53"`)
+	}
+	*h = HostPort(text)
+	return nil
+}
+
 // splitHostPort checks HOST:PORT, where HOST may be empty, and returns the host.
 func splitHostPort(text string) (host string, ok bool) {
 	host, port, err := net.SplitHostPort(text)
