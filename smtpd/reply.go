@@ -1,0 +1,153 @@
+package smtpd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-smtp"
+
+	"mxdesk/internal/id"
+	"mxdesk/internal/message"
+)
+
+// reply is one answer to a client. Every word we can send stands in this file; no text of an error, and no octet
+// that a client chose, goes out.
+type reply struct {
+	code     int
+	enhanced smtp.EnhancedCode // RFC 3463
+	text     string
+	reason   string // the name of a refusal, in metrics and in the log; "" for what is none
+}
+
+func (r reply) isZero() bool { return r.code == 0 }
+
+// error is the reply as go-smtp takes it from a Session.
+func (r reply) error() error {
+	return &smtp.SMTPError{Code: r.code, EnhancedCode: r.enhanced, Message: r.text}
+}
+
+func (r reply) appendTo(b []byte) []byte {
+	return fmt.Appendf(b, "%d %d.%d.%d %s\r\n", r.code, r.enhanced[0], r.enhanced[1], r.enhanced[2], r.text)
+}
+
+// The replies of the wire. A 421 ends the connection.
+var (
+	replyTooManyOpen     = reply{421, smtp.EnhancedCode{4, 3, 2}, "Limit of connections in total, try again later", "connections"}
+	replyTooManyNetwork  = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of connections from your network, try again later", "connections-per-network"}
+	replyTooManyNew      = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of new connections per minute, try again later", "connections-per-minute"}
+	replyEarlyTalker     = reply{554, smtp.EnhancedCode{5, 5, 1}, "You spoke before the greeting", "early-talker"}
+	replyPipelining      = reply{503, smtp.EnhancedCode{5, 5, 0}, "You spoke before the reply to a command that ends a pipeline", "improper-pipelining"}
+	replyNotSMTP         = reply{554, smtp.EnhancedCode{5, 5, 1}, "This is a mail server", "not-smtp"}
+	replyStopping        = reply{421, smtp.EnhancedCode{4, 3, 2}, "Shutting down, try again", "shutdown"}
+	replyIdle            = reply{421, smtp.EnhancedCode{4, 4, 2}, "Limit of idle time", "idle"}
+	replySessionTime     = reply{421, smtp.EnhancedCode{4, 4, 2}, "Limit of session time", "session-time"}
+	replyTooSlow         = reply{421, smtp.EnhancedCode{4, 4, 2}, "Limit of time for data: too slow", "data-time"}
+	replyTooManyBad      = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of bad commands", "bad-commands"}
+	replyTooManyCommands = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of commands without a letter", "commands"}
+	replyTooManyLetters  = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of messages per connection", "messages"}
+	replyHarvest         = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of refused recipients", "refused-recipients"}
+	replyPanic           = reply{421, smtp.EnhancedCode{4, 3, 0}, "Internal error, try again later", "panic"}
+	replyHandshake       = reply{421, smtp.EnhancedCode{4, 7, 0}, "TLS handshake failed", "tls-handshake"}
+	replyGone            = reply{421, smtp.EnhancedCode{4, 4, 2}, "Connection lost", "connection-lost"}
+
+	replyLineEnd      = reply{500, smtp.EnhancedCode{5, 5, 2}, "A line ends with <CR><LF>", "bad-command"}
+	replyControls     = reply{500, smtp.EnhancedCode{5, 5, 2}, "Control character in a command", "bad-command"}
+	replyLineTooLong  = reply{500, smtp.EnhancedCode{5, 5, 6}, "Command line too long", "bad-command"}
+	replyUnknown      = reply{500, smtp.EnhancedCode{5, 5, 1}, "Unknown command", "bad-command"}
+	replyNoAuth       = reply{502, smtp.EnhancedCode{5, 5, 1}, "No AUTH here", "bad-command"}
+	replyArguments    = reply{501, smtp.EnhancedCode{5, 5, 4}, "Syntax error in the arguments", "bad-command"}
+	replyHelloFirst   = reply{503, smtp.EnhancedCode{5, 5, 1}, "Say EHLO first", "bad-command"}
+	replyInChunks     = reply{503, smtp.EnhancedCode{5, 5, 1}, "Not between the chunks of a letter", "bad-command"}
+	replyNoTLS        = reply{502, smtp.EnhancedCode{5, 5, 1}, "No TLS here", "bad-command"}
+	replyTLSAlready   = reply{503, smtp.EnhancedCode{5, 5, 1}, "TLS is on already", "bad-command"}
+	replyBadChunkSize = reply{501, smtp.EnhancedCode{5, 5, 4}, "Not a chunk size; what follows cannot be told from commands", "chunk-size"}
+	replyBadSender    = reply{501, smtp.EnhancedCode{5, 1, 7}, "Not a sender address in angle brackets", "sender-syntax"}
+	replyBadRecipient = reply{501, smtp.EnhancedCode{5, 1, 3}, "Not a recipient address in angle brackets", "recipient-syntax"}
+
+	replyGoTLS = reply{220, smtp.EnhancedCode{2, 0, 0}, "Ready to start TLS", ""}
+	replyChunk = reply{250, smtp.EnhancedCode{2, 0, 0}, "Chunk taken", ""}
+	replyHelp  = reply{214, smtp.EnhancedCode{2, 0, 0}, "RFC 5321 says it all", ""}
+	replyNoop  = reply{250, smtp.EnhancedCode{2, 0, 0}, "Nothing done", ""}
+)
+
+// The replies of a session.
+var (
+	replyNested        = reply{503, smtp.EnhancedCode{5, 5, 1}, "One letter at a time: RSET first", "bad-command"}
+	replyNoTransaction = reply{503, smtp.EnhancedCode{5, 5, 1}, "MAIL first", "bad-command"}
+	replyAborted       = reply{451, smtp.EnhancedCode{4, 5, 0}, "Letter given up", "aborted"}
+	replyNeedsUTF8     = reply{553, smtp.EnhancedCode{5, 6, 7}, "An address beyond ASCII needs SMTPUTF8", "needs-smtputf8"}
+	replyTooBig        = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of message size", "size"}
+	replyHeaderTooBig  = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of header size", "header-size"}
+	replyBareLine      = reply{554, smtp.EnhancedCode{5, 6, 0}, "A bare CR or LF in the message: lines end with <CR><LF>", "bare-line-end"}
+	replyNUL           = reply{554, smtp.EnhancedCode{5, 6, 0}, "A NUL in the message", "nul"}
+	replyTextLine      = reply{554, smtp.EnhancedCode{5, 6, 0}, "Limit of line length in the message", "line-length"}
+	replyLocalError    = reply{451, smtp.EnhancedCode{4, 3, 0}, "Local error, try again later", "local-error"}
+	replyTookTooLong   = reply{451, smtp.EnhancedCode{4, 3, 0}, "Processing took too long, try again later", "processing-time"}
+)
+
+// refusals is the one table from reasons to replies; the first that matches counts.
+var refusals = []struct {
+	err   error
+	reply reply
+}{
+	{message.ErrNoSuchRecipient, reply{550, smtp.EnhancedCode{5, 1, 1}, "No such recipient here", "no-such-recipient"}},
+	{message.ErrNotOurDomain, reply{550, smtp.EnhancedCode{5, 7, 1}, "Not a domain of ours; no relaying", "relaying"}},
+	{message.ErrOnlyBounces, reply{550, smtp.EnhancedCode{5, 7, 1}, "This address takes delivery reports only", "only-bounces"}},
+	{message.ErrUnregistered, reply{550, smtp.EnhancedCode{5, 7, 1}, "This sender is not registered here", "unregistered"}},
+	{message.ErrLoop, reply{554, smtp.EnhancedCode{5, 4, 6}, "Mail loop", "loop"}},
+	{message.ErrTooManyBounceTo, reply{550, smtp.EnhancedCode{5, 7, 1}, "A delivery report has one recipient", "null-sender-recipients"}},
+	{message.ErrStorageFull, reply{452, smtp.EnhancedCode{4, 3, 1}, "Not enough space, try again later", "storage-full"}},
+	{message.ErrMalformedFrom, reply{550, smtp.EnhancedCode{5, 6, 0}, "A message has one From field with one address", "malformed-from"}},
+	{message.ErrPolicyRefusal, reply{550, smtp.EnhancedCode{5, 7, 1}, "Refused by policy", "policy"}},
+	{message.ErrTryLater, reply{451, smtp.EnhancedCode{4, 7, 1}, "Not now, try again later", "try-later"}},
+}
+
+// replyTo is the answer to an error of the backend or of our own policy. What is in no table is
+// temporary, whatever it says: a letter is never lost to a mistake of ours.
+func replyTo(err error) reply {
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return r.reply
+		}
+	}
+	return replyLocalError
+}
+
+func replyAccepted(letter id.ID) reply {
+	return reply{250, smtp.EnhancedCode{2, 0, 0}, "Accepted as " + letter.String(), ""}
+}
+
+// libraryReplies puts right what go-smtp says by itself: it echoes the client's octets, and calls a bad sequence 502.
+// A reply is replaced when it answers the verb and begins with the prefix.
+var libraryReplies = []struct {
+	verb, prefix string
+	reply        string
+}{
+	{"MAIL", "250", "250 2.1.0 Sender ok"},
+	{"RCPT", "250", "250 2.1.5 Recipient ok"},
+	{"RCPT", "452 4.5.3", "452 4.5.3 Limit of recipients per message"},
+	{"DATA", "354", "354 End data with <CR><LF>.<CR><LF>"},
+	{"NOOP", "250", "250 2.0.0 Nothing done"},
+	{"HELO", "250", "250 Hello"},
+	{"VRFY", "252", "252 2.5.2 Cannot verify; send a letter and see"},
+	{"MAIL", "552 5.3.4", "552 5.3.4 Limit of message size"},
+	{"MAIL", "502 5.5.1 Please", "503 5.5.1 Say EHLO first"},
+	{"RCPT", "502 5.5.1 Missing", "503 5.5.1 MAIL first"},
+	{"DATA", "502 5.5.1 Missing", "503 5.5.1 RCPT first"},
+	{"BDAT", "502 5.5.1 Missing", "503 5.5.1 RCPT first"},
+	{"MAIL", "500 5.5.4", "555 5.5.4 Unknown parameter"},
+	{"RCPT", "500 5.5.4", "555 5.5.4 Unknown parameter"},
+	{"MAIL", "504 5.5.4", "555 5.5.4 Parameter not offered"},
+	{"RCPT", "504 5.5.4", "555 5.5.4 Parameter not offered"},
+}
+
+// ownWords replaces a line of go-smtp's by ours, without line end, where we have one.
+func ownWords(verb, line string) string {
+	for _, r := range libraryReplies {
+		if r.verb == verb && strings.HasPrefix(line, r.prefix) {
+			return r.reply
+		}
+	}
+	return line
+}
