@@ -35,7 +35,6 @@ type Config struct {
 	StopTimeout time.Duration `toml:"stop_timeout" default:"30s" min:"1s" max:"10m"`
 
 	SMTP     SMTP     `toml:"smtp"`
-	LMTP     LMTP     `toml:"lmtp"`
 	API      API      `toml:"api"`
 	Metrics  Metrics  `toml:"metrics"`
 	TLS      TLS      `toml:"tls"`
@@ -52,8 +51,6 @@ type Config struct {
 type SMTP struct {
 	// Where letters are taken: HOST:PORT, or unix:PATH.
 	Listen []Listener `toml:"listen" default:":25" dev:"127.0.0.1:2525"`
-	// Networks of load balancers whose PROXY protocol header (v1 or v2) is required and believed.
-	ProxyNetworks []netip.Prefix `toml:"proxy_networks"`
 	// Sessions at one time.
 	MaxConnections int `toml:"max_connections" default:"1000" min:"1" max:"100000"`
 	// Sessions at one time from one client network (IPv4 /32, IPv6 /64).
@@ -90,12 +87,6 @@ type SMTP struct {
 	MaxBadCommands int `toml:"max_bad_commands" default:"10" min:"1" max:"1000"`
 }
 
-// LMTP is for those who keep their own mail server in front (RFC 2033).
-type LMTP struct {
-	// Where letters are taken by LMTP: HOST:PORT or unix:PATH. Nobody checks who speaks there: keep it private.
-	Listen []Listener `toml:"listen"`
-}
-
 // API is the JSON interface.
 type API struct {
 	// Where the JSON API is served: HOST:PORT, or unix:PATH. Put a TLS proxy before it when others shall reach it.
@@ -110,12 +101,12 @@ type Metrics struct {
 	Pprof bool `toml:"pprof" default:"false"`
 }
 
-// TLS is the certificate for STARTTLS. The files are read again when they change and on SIGHUP.
+// TLS is the certificate for STARTTLS. The files are read again when they change.
 type TLS struct {
 	// Certificate chain, PEM. Empty: STARTTLS is not offered.
-	CertificateFile string `toml:"certificate_file" reload:"yes"`
+	CertificateFile string `toml:"certificate_file"`
 	// Private key of the certificate, PEM.
-	KeyFile string `toml:"key_file" reload:"yes"`
+	KeyFile string `toml:"key_file"`
 }
 
 // Database is where everything is kept.
@@ -132,7 +123,7 @@ type Database struct {
 // DNS is whom to ask.
 type DNS struct {
 	// Name servers to ask, HOST:PORT. Empty: those of the system. DANE needs one that validates DNSSEC, on this machine.
-	Resolvers []HostPort `toml:"resolvers"`
+	Resolvers []NameServer `toml:"resolvers"`
 	// Longest wait for one answer.
 	Timeout time.Duration `toml:"timeout" default:"5s" min:"100ms" max:"1m"`
 }

@@ -61,7 +61,7 @@ listen = ["127.0.0.1:1", "unix:/run/x.sock"] # two of them
 max_message_size = 100_000
 max_recipients = 0x80
 idle_timeout = "1h"
-proxy_networks = ["192.0.2.0/24"]
+exempt_networks = ["192.0.2.0/24"]
 [outbound]
 transport = "smtp://[::1]:587"
 allow_private_destinations = true
@@ -112,7 +112,7 @@ func TestMistakesInFile(t *testing.T) {
 		{"unknown key", "\n  hostnam = 'x'\n", "2:3: hostnam: no such key; expected one of hostname, data_dir, roles, stop_timeout"},
 		{"unknown key in a section", "[log]\nlevell = 'x'\n", "2:1: log.levell: no such key; expected one of level, format"},
 		{"unknown dotted key", "log.colour = true\n", "1:1: log.colour: no such key; expected one of level, format"},
-		{"unknown section", "[smpt]\nlisten = 5\n", "1:2: smpt: expected one of the sections smtp, lmtp, api, metrics, tls, database, dns, outbound, log"},
+		{"unknown section", "[smpt]\nlisten = 5\n", "1:2: smpt: expected one of the sections smtp, api, metrics, tls, database, dns, outbound, log"},
 		{"unknown dotted section", "smpt.listen = 5\n", "1:1: smpt.listen: expected one of the sections smtp,"},
 		{"section as list", "[[smtp]]\nlisten = []\n", "1:3: smtp: expected one of the sections smtp,"},
 		{"section within a section", "[smtp.limits]\nx = 1\n", "1:2: smtp.limits: expected one of the sections"},
@@ -141,8 +141,8 @@ func TestMistakesInFile(t *testing.T) {
 		{"port", "[smtp]\nlisten = ['127.0.0.1:smtp']\n", `2:1: smtp.listen: expected an address such as`},
 		{"name server without port", "[dns]\nresolvers = ['127.0.0.1']\n", `2:1: dns.resolvers: expected an address such as "127.0.0.1:53" or "[::1]:53", not "127.0.0.1"`},
 		{"name server without host", "[dns]\nresolvers = [':53']\n", `2:1: dns.resolvers: expected an address such as "127.0.0.1:53"`},
-		{"unix socket without path", "[lmtp]\nlisten = ['unix:']\n", `2:1: lmtp.listen: expected an address such as`},
-		{"network", "[smtp]\nproxy_networks = ['10.0.0.1']\n", `2:1: smtp.proxy_networks: expected a network such as "192.0.2.0/24" or "2001:db8::/32", not "10.0.0.1"`},
+		{"unix socket without path", "[api]\nlisten = ['unix:']\n", `2:1: api.listen: expected an address such as`},
+		{"network", "[smtp]\nexempt_networks = ['10.0.0.1']\n", `2:1: smtp.exempt_networks: expected a network such as "192.0.2.0/24" or "2001:db8::/32", not "10.0.0.1"`},
 		{"transport", "[outbound]\ntransport = 'smtp:mail'\n", `2:1: outbound.transport: expected "maildir:DIR", "discard:", "mx", "smtp://HOST:PORT" or "smtps://HOST:PORT", not "smtp:mail"`},
 		{"transport without folder", "[outbound]\ntransport = 'maildir:'\n", `2:1: outbound.transport: expected "maildir:DIR"`},
 		{"log format", "[log]\nformat = 'xml'\n", `2:1: log.format: expected text, json, not "xml"`},
@@ -273,11 +273,11 @@ func TestPrintedConfigurationLoads(t *testing.T) {
 	c, err := Load(writeFile(t, `
 data_dir = "/tmp/with 'quotes' and \"more\""
 [smtp]
-proxy_networks = ["2001:db8::/32", "192.0.2.0/24"]
+exempt_networks = ["2001:db8::/32", "192.0.2.0/24"]
 session_timeout = "90m"
 max_line_length = 1001
-[lmtp]
-listen = ["unix:/run/lmtp.sock"]
+[api]
+listen = ["unix:/run/api.sock"]
 [log]
 level = "warn"
 `), []string{"MXDESK_DNS_TIMEOUT=1500ms"})
@@ -350,7 +350,7 @@ func TestNeedsRestart(t *testing.T) {
 	}
 	before := load("[log]\nlevel = 'info'\n")
 	after := load("stop_timeout = '1m'\n[log]\nlevel = 'debug'\n[tls]\nkey_file = 'a'\ncertificate_file = 'b'\n[smtp]\nlisten = []\n")
-	if got, want := before.NeedsRestart(after), []string{"stop_timeout", "smtp.listen"}; !reflect.DeepEqual(got, want) {
+	if got, want := before.NeedsRestart(after), []string{"stop_timeout", "smtp.listen", "tls.certificate_file", "tls.key_file"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("NeedsRestart = %v, want %v", got, want)
 	}
 	if got := before.NeedsRestart(before); got != nil {

@@ -122,7 +122,7 @@ func (l *Listener) UnmarshalText(text []byte) error {
 		return nil
 	}
 	if _, ok := splitHostPort(string(text)); !ok {
-		return errors.New(`an address such as "127.0.0.1:2525", "[::1]:25", ":25" or "unix:/run/mxdesk/lmtp.sock"`)
+		return errors.New(`an address such as "127.0.0.1:2525", "[::1]:25", ":25" or "unix:/run/mxdesk/smtp.sock"`)
 	}
 	*l = Listener{"tcp", string(text)}
 	return nil
@@ -136,17 +136,22 @@ func (l Listener) String() string {
 	return l.Address
 }
 
-// HostPort is another server: HOST:PORT.
-type HostPort string
+// NameServer is a server that answers DNS questions.
+type NameServer struct {
+	Address string // HOST:PORT
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (h *HostPort) UnmarshalText(text []byte) error {
+func (n *NameServer) UnmarshalText(text []byte) error {
 	if host, ok := splitHostPort(string(text)); !ok || host == "" {
 		return errors.New(`an address such as "127.0.0.1:53" or "[::1]:53"`)
 	}
-	*h = HostPort(text)
+	*n = NameServer{string(text)}
 	return nil
 }
+
+// String writes the name server as it stands in the file.
+func (n NameServer) String() string { return n.Address }
 
 // splitHostPort checks HOST:PORT, where HOST may be empty, and returns the host.
 func splitHostPort(text string) (host string, ok bool) {
