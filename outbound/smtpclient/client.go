@@ -132,9 +132,11 @@ func Connect(ctx context.Context, nc net.Conn, cfg Config) (*Client, error) {
 	cfg.Timeouts = cfg.Timeouts.withDefaults()
 	c := &Client{nc: nc, br: readers.Get().(*bufio.Reader), cfg: cfg}
 	c.br.Reset(nc)
-	err := c.within(ctx, c.start)
-	if err != nil {
+	if err := c.within(ctx, c.start); err != nil {
 		return nil, err
+	}
+	if c.broken != nil { // the context ended just now
+		return nil, &Error{Phase: PhaseHello, Err: c.broken}
 	}
 	return c, nil
 }

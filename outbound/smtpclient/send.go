@@ -67,6 +67,7 @@ const (
 	maxRecipients = 100
 	// maxEnvelopeID is RFC 3461 section 4.4.
 	maxEnvelopeID = 100
+	// lastWordsWait is for a reply that ought to be there already.
 	lastWordsWait = 2 * time.Second
 )
 
@@ -348,7 +349,7 @@ func (c *Client) writeBlock(block []byte) error {
 
 // lastWords is what a server said before it hung up on us in mid-letter. It has not seen the end.
 func (c *Client) lastWords(werr error) Fate {
-	if err := c.nc.SetReadDeadline(time.Now().Add(lastWordsWait)); err != nil {
+	if err := c.nc.SetReadDeadline(time.Now().Add(min(lastWordsWait, c.cfg.Timeouts.Block))); err != nil {
 		return failure(werr)
 	}
 	r, _, err := readReply(c.br)
