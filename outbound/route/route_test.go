@@ -1,0 +1,249 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"mxdesk/internal/bounce"
+	"mxdesk/internal/dns"
+	"mxdesk/outbound/smtpclient"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func zone() dns.Fake {
+	z := dns.Fake{
+		"plain.test":           {MX: []dns.MX{{Preference: 20, Host: "mx2.plain.test"}, {Preference: 10, Host: "MX1.plain.test."}}},
+		"mx1.plain.test":       {A: []string{"203.0.113.1", "2001:db8::1"}},
+		"mx2.plain.test":       {A: []string{"203.0.113.2"}},
+		"fallback.test":        {A: []string{"203.0.113.3"}},
+		"alias.test":           {CNAME: "plain.test"},
+		"nothing.test":         {TXT: []string{"x"}},
+		"null.test":            {MX: []dns.MX{{Preference: 0, Host: ""}}, A: []string{"203.0.113.4"}},
+		"nullandmore.test":     {MX: []dns.MX{{Preference: 0, Host: "."}, {Preference: 5, Host: "mx1.plain.test"}}},
+		"slow.test":            {Fail: true},
+		"slowa.test":           {FailTypes: []string{"a", "aaaa"}},
+		"slowhost.test":        {MX: []dns.MX{{Preference: 1, Host: "slow.test"}, {Preference: 2, Host: "gone.test"}}},
+		"oneslow.test":         {MX: []dns.MX{{Preference: 1, Host: "slow.test"}, {Preference: 2, Host: "mx2.plain.test"}}},
+		"gonehost.test":        {MX: []dns.MX{{Preference: 1, Host: "gone.test"}}},
+		"badhost.test":         {MX: []dns.MX{{Preference: 1, Host: "not a host"}, {Preference: 2, Host: "[203.0.113.9]"}}},
+		"twice.test":           {MX: []dns.MX{{Preference: 2, Host: "mx1.plain.test"}, {Preference: 1, Host: "MX1.PLAIN.TEST"}}},
+		"local.test":           {MX: []dns.MX{{Preference: 1, Host: "localhost.local.test"}, {Preference: 2, Host: "inside.local.test"}}},
+		"localhost.local.test": {A: []string{"127.0.0.1", "::1"}},
+		"inside.local.test":    {A: []string{"10.0.0.1", "fd00::1"}},
+		"mixed.test":           {MX: []dns.MX{{Preference: 1, Host: "mixed.test"}}, A: []string{"127.0.0.1", "203.0.113.5"}},
+		"localfallback.test":   {A: []string{"192.168.1.1"}},
+		"backup.test":          {MX: []dns.MX{{Preference: 10, Host: "mx1.plain.test"}, {Preference: 20, Host: "desk.test"}, {Preference: 20, Host: "mx2.plain.test"}, {Preference: 30, Host: "fallback.test"}}},
+		"desk.test":            {A: []string{"203.0.113.99"}},
+		"ours.test":            {MX: []dns.MX{{Preference: 10, Host: "desk.test"}, {Preference: 20, Host: "mx1.plain.test"}}},
+		"oursbyip.test":        {MX: []dns.MX{{Preference: 10, Host: "other-name.test"}}},
+		"other-name.test":      {A: []string{"203.0.113.99"}},
+		"signed.test":          {MX: []dns.MX{{Preference: 1, Host: "mx.signed.test"}, {Preference: 2, Host: "mx2.plain.test"}}, Authentic: true},
+		"mx.signed.test":       {A: []string{"203.0.113.6"}, Authentic: true},
+	}
+	many := dns.Records{}
+	for i := range 15 {
+		host := fmt.Sprintf("h%02d.many.test", i)
+		many.MX = append(many.MX, dns.MX{Preference: uint16(i), Host: host})
+		var r dns.Records
+		for j := range 9 {
+			r.A = append(r.A, fmt.Sprintf("203.0.113.%d", j+1), fmt.Sprintf("2001:db8::%d", j+1))
+		}
+		z[host] = r
+	}
+	z["many.test"] = many
+	return z
+}
+
+func router() *Router {
+	return &Router{Resolver: zone(), Names: []string{"Desk.test."}, Own: []netip.Addr{netip.MustParseAddr("203.0.113.99")}}
+}
+
+func names(hosts []Host) string {
+	var out []string
+	for _, h := range hosts {
+		out = append(out, h.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestHosts(t *testing.T) {
+	for domain, want := range map[string]string{
+		"plain.test":         "mx1.plain.test mx2.plain.test",
+		"PLAIN.test.":        "mx1.plain.test mx2.plain.test",
+		"fallback.test":      "fallback.test",
+		"alias.test":         "mx1.plain.test mx2.plain.test",
+		"nullandmore.test":   "mx1.plain.test",
+		"oneslow.test":       "mx2.plain.test",
+		"twice.test":         "mx1.plain.test",
+		"mixed.test":         "mixed.test",
+		"backup.test":        "mx1.plain.test",
+		"[203.0.113.7]":      "203.0.113.7",
+		"[IPv6:2001:db8::7]": "2001:db8::7",
+	} {
+		hosts, err := router().Hosts(t.Context(), domain)
+		if err != nil || names(hosts) != want {
+			t.Errorf("%s: %q, %v; want %q", domain, names(hosts), err, want)
+		}
+		for _, h := range hosts {
+			if h.Port != 25 || h.TLS != smtpclient.TLSOpportunistic || h.Trusted || len(h.Addresses) == 0 {
+				t.Errorf("%s: %+v", domain, h)
+			}
+		}
+	}
+	hosts, err := router().Hosts(t.Context(), "mixed.test")
+	if err != nil || !slices.Equal(hosts[0].Addresses, []netip.Addr{netip.MustParseAddr("203.0.113.5")}) {
+		t.Errorf("the loopback address is not left out: %v, %v", hosts, err)
+	}
+}
+
+func TestNoHosts(t *testing.T) {
+	for _, c := range []struct {
+		domain    string
+		permanent bool
+		reason    string
+		status    string
+	}{
+		{"gone.test", true, bounce.HostUnknown, "5.1.2"},
+		{"nothing.test", true, bounce.HostUnknown, "5.1.2"},
+		{"gonehost.test", true, bounce.HostUnknown, "5.1.2"},
+		{"badhost.test", true, bounce.HostUnknown, "5.1.2"},
+		{"not a domain", true, bounce.HostUnknown, "5.1.2"},
+		{"", true, bounce.HostUnknown, "5.1.2"},
+		{"null.test", true, bounce.NotAccepting, "5.1.10"},
+		{"slow.test", false, bounce.Network, "4.4.3"},
+		{"slowa.test", false, bounce.Network, "4.4.3"},
+		{"slowhost.test", false, bounce.Network, "4.4.3"},
+		{"local.test", true, bounce.HostUnknown, "5.1.2"},
+		{"localfallback.test", true, bounce.HostUnknown, "5.1.2"},
+		{"[127.0.0.1]", true, bounce.HostUnknown, "5.1.2"},
+		{"[IPv6:::1]", true, bounce.HostUnknown, "5.1.2"},
+		{"[IPv6:::ffff:10.0.0.1]", true, bounce.HostUnknown, "5.1.2"},
+		{"[203.0.113.99]", true, bounce.Loop, "5.4.6"},
+		{"ours.test", true, bounce.Loop, "5.4.6"},
+		{"oursbyip.test", true, bounce.Loop, "5.4.6"},
+		{"desk.test", true, bounce.Loop, "5.4.6"},
+	} {
+		hosts, err := router().Hosts(t.Context(), c.domain)
+		var e *Error
+		if !errors.As(err, &e) || hosts != nil || e.Permanent != c.permanent || e.Reason != c.reason || e.Status != c.status || e.Text == "" {
+			t.Errorf("%q: %v, %+v", c.domain, hosts, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := router().Hosts(ctx, "plain.test"); !errors.Is(err, context.Canceled) || err.(*Error).Permanent {
+		t.Errorf("ended context: %v", err)
+	}
+}
+
+func TestHostsAllowPrivate(t *testing.T) {
+	r := router()
+	r.AllowPrivate, r.Port = true, 2525
+	hosts, err := r.Hosts(t.Context(), "local.test")
+	if err != nil || names(hosts) != "localhost.local.test inside.local.test" || hosts[0].Port != 2525 {
+		t.Errorf("%+v, %v", hosts, err)
+	}
+	if hosts, err = r.Hosts(t.Context(), "[127.0.0.1]"); err != nil || len(hosts) != 1 {
+		t.Errorf("%+v, %v", hosts, err)
+	}
+}
+
+func TestAuthentic(t *testing.T) {
+	hosts, err := router().Hosts(t.Context(), "signed.test")
+	if err != nil || len(hosts) != 2 || !hosts[0].Authentic || hosts[1].Authentic {
+		t.Errorf("%+v, %v", hosts, err)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	hosts, err := router().Hosts(t.Context(), "many.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := Targets(hosts)
+	if len(hosts) != 4 || len(targets) != maxAddresses || len(hosts[0].Addresses) != maxHostAddresses || hosts[0].Name != "h00.many.test" {
+		t.Errorf("%d hosts, %d addresses", len(hosts), len(targets))
+	}
+	for i, target := range targets[:maxHostAddresses] {
+		if target.Addr.Addr().Is6() != (i%2 == 0) || target.Addr.Port() != 25 || target.Host.Name != "h00.many.test" {
+			t.Errorf("target %d: %v", i, target)
+		}
+	}
+	var few []dns.MX
+	for i := range 30 {
+		few = append(few, dns.MX{Preference: 1, Host: fmt.Sprintf("h%d.test", i)})
+	}
+	if got := usable(few); len(got) != maxHosts {
+		t.Errorf("%d hosts", len(got))
+	}
+}
+
+// TestShuffle: hosts of one preference take turns, and never leave it.
+func TestShuffle(t *testing.T) {
+	records := []dns.MX{{Preference: 20, Host: "c.test"}, {Preference: 10, Host: "a.test"}, {Preference: 10, Host: "b.test"}}
+	first := map[string]bool{}
+	for range 200 {
+		got := usable(records)
+		if len(got) != 3 || got[2].Host != "c.test" {
+			t.Fatalf("%v", got)
+		}
+		first[got[0].Host] = true
+	}
+	if len(first) != 2 {
+		t.Errorf("always the same host first: %v", first)
+	}
+}
+
+func TestVia(t *testing.T) {
+	auth := &smtpclient.Auth{Username: "desk"}
+	for _, c := range []struct{ host, name, addr string }{
+		{"fallback.test", "fallback.test", "203.0.113.3"},
+		{"inside.local.test", "inside.local.test", "fd00::1"},
+		{"127.0.0.1", "127.0.0.1", "127.0.0.1"},
+		{"[::1]", "::1", "::1"},
+	} {
+		hosts, err := router().Via(t.Context(), Smarthost{Host: c.host, Port: 587, TLS: smtpclient.TLSVerified, Implicit: true, Auth: auth})
+		if err != nil || len(hosts) != 1 {
+			t.Fatalf("%s: %v, %v", c.host, hosts, err)
+		}
+		if h := hosts[0]; h.Name != c.name || h.Addresses[0].String() != c.addr || h.Port != 587 || h.TLS != smtpclient.TLSVerified || !h.Implicit || h.Auth != auth || !h.Trusted {
+			t.Errorf("%s: %+v", c.host, h)
+		}
+	}
+	for _, host := range []string{"gone.test", "slow.test", ""} {
+		_, err := router().Via(t.Context(), Smarthost{Host: host})
+		var e *Error
+		if !errors.As(err, &e) || e.Permanent {
+			t.Errorf("%q: %v: our own mistake may not be permanent", host, err)
+		}
+	}
+}
+
+func TestForbidden(t *testing.T) {
+	for _, s := range []string{
+		"127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254", "100.64.0.1",
+		"192.0.0.8", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "100::1", "2001::1",
+		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::1", "2002:c0a8:1::1",
+	} {
+		if !forbidden(netip.MustParseAddr(s)) {
+			t.Errorf("%s is allowed", s)
+		}
+	}
+	for _, s := range []string{"203.0.113.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "192.0.1.1", "198.20.0.1", "2001:db8::1", "2600::1", "64:ff9b::808:808", "2002:808:808::1", "::ffff:8.8.8.8"} {
+		if forbidden(netip.MustParseAddr(s)) {
+			t.Errorf("%s is forbidden", s)
+		}
+	}
+	if !forbidden(netip.Addr{}) {
+		t.Error("no address at all is allowed")
+	}
+}
