@@ -16,12 +16,15 @@ type report struct {
 }
 
 const (
-	maxGroup     = 128 // reports in one transaction
-	recordWait   = 10 * time.Second
-	retryPause   = time.Second
+	maxGroup   = 128 // reports in one transaction
+	recordWait = 10 * time.Second
+
 	singleTries  = 3
 	lastWordTime = 10 * time.Second // for recording what is left when we are told to stop
 )
+
+// retryPause is a variable for tests.
+var retryPause = time.Second
 
 // recorder commits results. Whatever came while one transaction was under way shares the next one,
 // so a busy worker needs few commits and an idle one waits for nothing.

@@ -34,7 +34,8 @@ SELECT p.lane,
            AND l.inflight < CASE WHEN l.fail_streak > 0 THEN 1 ELSE l.max_inflight END) AS ready,
        l.lane IS NULL AS fresh
   FROM (SELECT lane, next_at FROM pending LIMIT $2) p
-  LEFT JOIN lanes l ON l.lane = p.lane`
+  LEFT JOIN lanes l ON l.lane = p.lane
+ ORDER BY p.lane`
 
 type pendingLane struct {
 	Lane  string

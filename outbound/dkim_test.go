@@ -1,0 +1,145 @@
+package outbound
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
+	"github.com/jackc/pgx/v5"
+)
+
+func verify(t testing.TB, letter []byte, keys []Key) []*dkim.Verification {
+	t.Helper()
+	list, err := dkim.VerifyWithOptions(bytes.NewReader(letter), &dkim.VerifyOptions{LookupTXT: func(name string) ([]string, error) {
+		for _, k := range keys {
+			if k.RecordName() == name {
+				return []string{k.Record()}, nil
+			}
+		}
+		return nil, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestSign(t *testing.T) {
+	keys, err := GenerateKeys(testDomain, time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range drafts() {
+		letter, err := sign(Compose(d), keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := verify(t, letter, keys)
+		if len(list) != 2 {
+			t.Fatalf("%s: %d signatures", name, len(list))
+		}
+		for _, v := range list {
+			if v.Err != nil || v.Domain != testDomain {
+				t.Errorf("%s: %v", name, v.Err)
+			}
+		}
+		for line := range strings.SplitSeq(string(letter), "\r\n") {
+			if len(line) > 998 {
+				t.Errorf("%s: line of %d octets", name, len(line))
+			}
+		}
+	}
+}
+
+// TestOverSigned: a field that somebody puts in front breaks the signatures, also one we did not write.
+func TestOverSigned(t *testing.T) {
+	keys, err := GenerateKeys(testDomain, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter, err := sign(Compose(draft(func(*Draft) {})), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"From: x@evil.test", "To: y@evil.test", "Cc: z@evil.test", "Subject: other", "Reply-To: x@evil.test", "List-Unsubscribe: <https://evil.test>", "Content-Type: text/html"} {
+		for _, v := range verify(t, append([]byte(field+"\r\n"), letter...), keys) {
+			if v.Err == nil {
+				t.Errorf("%q added, and a signature still holds", field)
+			}
+		}
+	}
+	for _, v := range verify(t, append([]byte("Received: by relay\r\n"), letter...), keys) {
+		if v.Err != nil {
+			t.Errorf("a trace field breaks the signature: %v", v.Err)
+		}
+	}
+}
+
+func TestRecords(t *testing.T) {
+	keys, err := GenerateKeys(testDomain, time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, e := keys[0], keys[1]
+	if r.RecordName() != "mx202601020304r._domainkey.desk.test" || !strings.HasPrefix(r.Record(), "v=DKIM1; k=rsa; p=MIIB") {
+		t.Errorf("RSA: %s %s", r.RecordName(), r.Record())
+	}
+	if got := e.Record(); !strings.HasPrefix(got, "v=DKIM1; k=ed25519; p=") || len(got) != len("v=DKIM1; k=ed25519; p=")+44 {
+		t.Errorf("Ed25519: %s", got)
+	}
+	line := r.ZoneLine()
+	for i, s := range strings.Split(line, `"`) {
+		if i%2 == 1 && len(s) > 255 {
+			t.Errorf("string of %d octets", len(s))
+		}
+	}
+	if strings.ReplaceAll(strings.TrimSuffix(strings.SplitN(line, `"`, 2)[1], `"`), `" "`, "") != r.Record() {
+		t.Errorf("zone line %s", line)
+	}
+}
+
+// TestKeysOfDomain: letters are signed with the keys in the database; a change is noticed.
+func TestKeysOfDomain(t *testing.T) {
+	x := newWorld(t)
+	add := func(at time.Time) []Key {
+		t.Helper()
+		keys, err := GenerateKeys(testDomain, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys) }); err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	var letter []byte
+	w := x.worker(script(func(l *Letter) Attempt { letter = l.Body; return taken }))
+	send := func() string {
+		t.Helper()
+		w.directory.checked = time.Time{} // a second has passed
+		x.send("a@x.test")
+		x.round(w)
+		return string(letter)
+	}
+	if strings.Contains(send(), "DKIM-Signature") {
+		t.Error("signed without a key")
+	}
+	for _, at := range []time.Time{time.Now().Add(-time.Hour), time.Now()} { // the newest signs
+		keys := add(at)
+		list := verify(t, []byte(send()), keys)
+		if len(list) != 2 || list[0].Err != nil || list[1].Err != nil {
+			t.Fatalf("signatures: %v", list)
+		}
+	}
+	x.exec(`UPDATE dkim_keys SET state = 'retiring', retiring_at = now()`)
+	x.exec(`UPDATE directory_revision SET revision = revision + 1`)
+	if strings.Contains(send(), "DKIM-Signature") {
+		t.Error("signed with a key that retires")
+	}
+	keys, err := x.q.Keys(x.ctx, testOrg)
+	if err != nil || len(keys) != 4 || keys[0].State != "retiring" {
+		t.Errorf("keys %v, %v", keys, err)
+	}
+}

@@ -1,0 +1,309 @@
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/internal/bounce"
+	"mxdesk/internal/id"
+)
+
+// TestFairness: with 20,000 letters for a dead site and for a busy one in the queue, one for another site goes out
+// in the first claim, and the claim reads few rows.
+func TestFairness(t *testing.T) {
+	x := newWorld(t)
+	fill(x, 20_000, "dead.test")
+	fill(x, 20_000, "busy.test")
+	x.exec(`INSERT INTO lanes (lane, next_at, fail_streak) VALUES ('dead.test', now() + '1 hour', 3)`)
+	d := x.send("a@zzz.test")[0]
+	w := x.worker(Discard{})
+	lanes, err := pending(x.ctx, x.pool, "", maxLanes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []pendingLane{{"busy.test", true, true}, {"dead.test", false, false}, {"zzz.test", true, true}}
+	if diff := cmp.Diff(want, lanes); diff != "" {
+		t.Fatalf("lanes (-want +got):\n%s", diff)
+	}
+	list, err := claimReady(x, w)
+	if err != nil || len(list) != 2 || len(list[0].leases) != w.cfg.BatchSize || list[1].leases[0].DeliveryID != d {
+		t.Fatalf("claimed %d batches, %v", len(list), err)
+	}
+}
+
+// fill puts n queued deliveries of one message into a lane.
+func fill(x *world, n int, lane string) {
+	x.t.Helper()
+	m := x.message("x@" + lane)
+	first := x.enqueue(m)[0]
+	x.exec(`INSERT INTO deliveries (organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane, rfc_message_id, state, check_at, expires_at)
+		SELECT organisation_id, gen_random_uuid(), message_id, 7, 1, i || '@' || lane, lane, i || '@desk.test', 'queued', check_at, expires_at
+		  FROM deliveries, generate_series(2, $2) i WHERE delivery_id = $1`, first, n)
+	x.exec(`ANALYZE deliveries`)
+}
+
+// TestOrder: within a lane the oldest goes first, and a failing lane is probed with one.
+func TestOrder(t *testing.T) {
+	x := newWorld(t)
+	var want []id.ID
+	for i := range 5 {
+		want = append(want, x.send(fmt.Sprintf("u%d@x.test", i))[0])
+	}
+	var got []id.ID
+	w := x.worker(script(func(l *Letter) Attempt { got = append(got, l.Delivery); return taken }))
+	x.exec(`INSERT INTO lanes (lane, fail_streak) VALUES ('x.test', 1)`)
+	list, err := claimReady(x, w)
+	if err != nil || len(list) != 1 || len(list[0].leases) != 1 || list[0].leases[0].DeliveryID != want[0] {
+		t.Fatalf("a failing lane gave %v, %v", list, err)
+	}
+	x.exec(`UPDATE deliveries SET state = 'queued', lease_owner = NULL, lease_until = NULL, attempts = 0, next_at = created_at`)
+	x.exec(`UPDATE lanes SET fail_streak = 0, inflight = 0`)
+	x.round(w)
+	if !slices.Equal(got, want) {
+		t.Errorf("sent in the order %v, want %v", got, want)
+	}
+}
+
+// TestHold: a grace period ends by itself or is cut short by "seen"; a hold by hand ends by hand.
+func TestHold(t *testing.T) {
+	x := newWorld(t)
+	w := x.worker(always(taken))
+	grace := x.message("a@x.test", "b@x.test")
+	for i := range grace.Deliveries {
+		grace.Deliveries[i].Hold = time.Minute
+	}
+	ids := x.enqueue(grace)
+	hand := x.send("c@x.test")[0]
+	if err := x.q.Hold(x.ctx, testOrg, hand); err != nil {
+		t.Fatal(err)
+	}
+	x.round(w)
+	if got := []string{x.state(ids[0]), x.state(ids[1]), x.state(hand)}; !slices.Equal(got, []string{"held", "held", "held"}) {
+		t.Fatalf("states %q", got)
+	}
+	var b pgx.Batch
+	x.q.QueueCancelSeen(&b, testOrg, 7, 1)
+	if err := x.pool.SendBatch(x.ctx, &b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	x.elapse(2 * time.Minute)
+	x.round(w)
+	if got := []string{x.state(ids[0]), x.state(ids[1]), x.state(hand)}; !slices.Equal(got, []string{"cancelled seen", "delivered", "held"}) {
+		t.Fatalf("states %q", got)
+	}
+	x.elapse(10 * 24 * time.Hour)
+	if err := w.housekeeping(x.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.q.Release(x.ctx, testOrg, hand); err != nil {
+		t.Fatal(err)
+	}
+	x.round(w)
+	if got := x.state(hand); got != "delivered" {
+		t.Errorf("state %q after release", got)
+	}
+}
+
+func TestActions(t *testing.T) {
+	x := newWorld(t)
+	answer := siteDown
+	w := x.worker(script(func(*Letter) Attempt { return answer }))
+	ids := x.send("a@x.test", "b@x.test")
+	x.round(w)
+	// Both wait for the lane; retry-now takes the chosen one first, and at once.
+	answer = taken
+	if err := x.q.Retry(x.ctx, testOrg, ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	list, err := claimReady(x, w)
+	if err != nil || len(list) != 1 || list[0].leases[0].DeliveryID != ids[1] {
+		t.Fatalf("claimed %v, %v", list, err)
+	}
+	for name, act := range map[string]func(id.ID) error{
+		"hold":    func(d id.ID) error { return x.q.Hold(x.ctx, testOrg, d) },
+		"release": func(d id.ID) error { return x.q.Release(x.ctx, testOrg, d) },
+		"retry":   func(d id.ID) error { return x.q.Retry(x.ctx, testOrg, d) },
+		"cancel":  func(d id.ID) error { return x.q.Cancel(x.ctx, testOrg, d) },
+	} {
+		if err := act(ids[1]); !errors.Is(err, ErrLeased) {
+			t.Errorf("%s of a leased delivery: %v", name, err)
+		}
+		if err := act(id.New()); !errors.Is(err, ErrNoDelivery) {
+			t.Errorf("%s of an unknown delivery: %v", name, err)
+		}
+	}
+	if err := x.q.Release(x.ctx, testOrg, ids[0]); !errors.Is(err, ErrNoDelivery) {
+		t.Errorf("release of one that is not held: %v", err)
+	}
+	if err := x.q.Cancel(x.ctx, testOrg, ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := x.told(); !slices.Equal(got, []string{"a@x.test cancelled"}) || x.state(ids[0]) != "cancelled" {
+		t.Errorf("told %q, state %q", got, x.state(ids[0]))
+	}
+}
+
+func TestPausedLane(t *testing.T) {
+	x := newWorld(t)
+	w := x.worker(always(taken))
+	if err := x.q.PauseLane(x.ctx, "x.test", true); err != nil {
+		t.Fatal(err)
+	}
+	d := x.send("a@x.test")[0]
+	x.round(w)
+	if got := x.state(d); got != "queued" {
+		t.Fatalf("state %q", got)
+	}
+	lanes, err := x.q.Lanes(x.ctx, 0, "", 10)
+	if err != nil || len(lanes) != 1 || !lanes[0].Paused || lanes[0].Waiting != 1 {
+		t.Errorf("lanes %+v, %v", lanes, err)
+	}
+	if err := x.q.PauseLane(x.ctx, "x.test", false); err != nil {
+		t.Fatal(err)
+	}
+	x.round(w)
+	if got := x.state(d); got != "delivered" {
+		t.Errorf("state %q", got)
+	}
+}
+
+// TestSuppression: at once for an unknown user, the third time within two weeks for a full mailbox, never for what is
+// our fault; it ends by time, by an admin, and lets a person's words through after a complaint.
+func TestSuppression(t *testing.T) {
+	x := newWorld(t)
+	full := Attempt{Result: ResultFailed, Host: "mx.test", Code: 552, Reply: "quota", Reason: "mailbox_full"}
+	spam := Attempt{Result: ResultFailed, Host: "mx.test", Code: 554, Reply: "spam", Reason: "spam"}
+	try := func(a Attempt, to string) string {
+		t.Helper()
+		d := x.send(to)[0]
+		x.round(x.worker(always(a)))
+		return x.state(d)
+	}
+	expect := func(want string, a Attempt, to string) {
+		t.Helper()
+		if got := try(a, to); got != want {
+			t.Errorf("%s: %q, want %q", to, got, want)
+		}
+	}
+	expect("failed user_unknown", nobody, "Gone@x.test")
+	expect("suppressed", taken, "gone@x.test")
+	if got := x.attempts(x.send("gone@x.test")[0]); len(got) != 0 {
+		t.Errorf("attempts %v", got)
+	}
+	expect("failed mailbox_full", full, "full@x.test")
+	expect("failed mailbox_full", full, "full@x.test")
+	x.elapse(15 * 24 * time.Hour)
+	expect("failed mailbox_full", full, "full@x.test")
+	expect("failed mailbox_full", full, "full@x.test")
+	expect("failed mailbox_full", full, "full@x.test")
+	expect("suppressed", taken, "full@x.test")
+	for range 4 {
+		expect("failed spam", spam, "ours@x.test")
+	}
+	list, err := x.q.Suppressions(x.ctx, testOrg, "", 10, false)
+	if err != nil || len(list) != 2 || list[0].Address != "full@x.test" || list[0].Failures != 3 || list[1].Reason != "user_unknown" {
+		t.Errorf("suppressions %+v, %v", list, err)
+	}
+	if ok, err := x.q.Lift(x.ctx, testOrg, "GONE@x.test"); err != nil || !ok {
+		t.Errorf("lift: %v, %v", ok, err)
+	}
+	expect("delivered", taken, "gone@x.test")
+	x.elapse(61 * 24 * time.Hour)
+	expect("delivered", taken, "full@x.test")
+
+	d := x.send("annoyed@x.test")[0]
+	x.round(x.worker(always(taken)))
+	if f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, &bounce.Report{Kind: bounce.Feedback, FeedbackType: "abuse"}); f != nil || err != nil {
+		t.Errorf("complaint: %v, %v", f, err)
+	}
+	expect("suppressed", taken, "annoyed@x.test")
+	m := x.message("annoyed@x.test")
+	m.AutoSubmitted = ""
+	words := x.enqueue(m)[0]
+	x.round(x.worker(always(taken)))
+	if got := x.state(words); got != "delivered" {
+		t.Errorf("a person's words: %q", got)
+	}
+}
+
+func TestReports(t *testing.T) {
+	failure := func(reason string) *bounce.Report {
+		return &bounce.Report{Kind: bounce.Failure, Recipients: []bounce.Recipient{
+			{Action: bounce.Delayed, Reason: bounce.Network},
+			{Address: "else@y.test", Action: bounce.Failed, Status: "5.1.1", SMTPCode: "550", Diagnostic: "no such\r\nuser", RemoteMTA: "mx.y.test", Reason: reason, Hard: true},
+		}}
+	}
+	for _, c := range []struct {
+		name    string
+		answer  *Attempt // nil: not sent yet
+		report  *bounce.Report
+		state   string
+		final   bool
+		log     []string
+		stopped int // suppressions
+	}{
+		{"after delivery", &taken, failure(bounce.UserUnknown), "failed user_unknown", true, []string{"delivered", "bounced"}, 1},
+		{"after doubt", &lost, failure(bounce.MailboxFull), "failed mailbox_full", true, []string{"unknown", "bounced"}, 0},
+		{"before our record", nil, failure(bounce.UserUnknown), "failed user_unknown", true, []string{"bounced"}, 1},
+		{"after a failure", &nobody, failure(bounce.MailboxFull), "failed user_unknown", false, []string{"failed", "bounced"}, 1},
+		{"delay", &taken, &bounce.Report{Kind: bounce.Delay}, "delivered", false, []string{"delivered", "delayed"}, 0},
+		{"success", &taken, &bounce.Report{Kind: bounce.Success}, "delivered", false, []string{"delivered", "delivered"}, 0},
+		{"not spam", &taken, &bounce.Report{Kind: bounce.Feedback, FeedbackType: "not-spam"}, "delivered", false, []string{"delivered", "complaint"}, 0},
+		{"nothing", &taken, nil, "delivered", false, []string{"delivered"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWorld(t)
+			d := x.send("a@x.test")[0]
+			if c.answer != nil {
+				x.round(x.worker(always(*c.answer)))
+			}
+			f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, c.report)
+			if err != nil || (f != nil) != c.final {
+				t.Fatalf("final %v, %v", f, err)
+			}
+			if f != nil && (f.Recipient != "a@x.test" || f.Ticket != 7 || f.Participant != 1 || f.Outcome != Failed || f.Reply != "no such user") {
+				t.Errorf("final %+v", f)
+			}
+			if again, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, c.report); again != nil || err != nil {
+				t.Errorf("told twice: %v, %v", again, err)
+			}
+			x.exec(`DELETE FROM attempts WHERE ctid = (SELECT max(ctid) FROM attempts) AND (SELECT count(*) FROM attempts) > $1`, len(c.log))
+			if got := x.state(d); got != c.state {
+				t.Errorf("state %q, want %q", got, c.state)
+			}
+			if diff := cmp.Diff(c.log, x.attempts(d)); diff != "" {
+				t.Errorf("log (-want +got):\n%s", diff)
+			}
+			if n := one[int](x, `SELECT count(*) FROM suppressions WHERE active`); n != c.stopped {
+				t.Errorf("%d suppressions, want %d", n, c.stopped)
+			}
+		})
+	}
+	x := newWorld(t)
+	if f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, id.New(), failure(bounce.UserUnknown)); f != nil || err != nil {
+		t.Errorf("unknown delivery: %v, %v", f, err)
+	}
+}
+
+// TestLateReport: a report that comes while a worker has the letter wins over the worker's own result.
+func TestLateReport(t *testing.T) {
+	x := newWorld(t)
+	d := x.send("a@x.test")[0]
+	w := x.worker(script(func(l *Letter) Attempt {
+		r := &bounce.Report{Kind: bounce.Failure, Recipients: []bounce.Recipient{{Action: bounce.Failed, Reason: bounce.UserUnknown}}}
+		if f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, l.Delivery, r); f == nil || err != nil {
+			t.Errorf("report: %v, %v", f, err)
+		}
+		return taken
+	}))
+	x.round(w)
+	if got := x.state(d); got != "failed user_unknown" || x.told() != nil {
+		t.Errorf("state %q", got)
+	}
+}
