@@ -87,13 +87,13 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // Config says how to greet a server.
 type Config struct {
-	Name       string     // our name in EHLO: a domain or an address literal
-	TLS        TLSLevel   // what the connection must be
-	Implicit   bool       // TLS from the first byte (RFC 8314), instead of STARTTLS; not with TLSNone
-	ServerName string     // the server's host name, for SNI and the certificate
-	Verify     VerifyFunc // for TLSVerified: replaces the check against ServerName and the roots
-	BaseTLS    *tls.Config
-	Auth       *Auth // nil: no authentication
+	Name       string      // our name in EHLO: a domain or an address literal
+	TLS        TLSLevel    // what the connection must be
+	Implicit   bool        // TLS from the first byte (RFC 8314), instead of STARTTLS; not with TLSNone
+	ServerName string      // the server's host name, for SNI and the certificate
+	Verify     VerifyFunc  // for TLSVerified: replaces the check against ServerName and the roots
+	BaseTLS    *tls.Config // roots and session cache; nil: the system's roots, no resumption
+	Auth       *Auth       // nil: no authentication
 	Timeouts   Timeouts
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -176,68 +175,71 @@ func (t *transaction) run() error {
 // somebody is to get it.
 func (t *transaction) envelope() (ready bool, err error) {
 	c := t.c
-	pipelining := c.ext.Pipelining
-	if pipelining {
+	if c.ext.Pipelining {
 		t.putEnvelope()
 		if err := c.write(PhaseMail, t.buf); err != nil {
 			return false, err
 		}
 	}
-	ask := func(p Phase, timeout time.Duration, put func()) (Reply, error) {
-		if !pipelining {
-			t.buf = t.buf[:0]
-			put()
-			if err := c.write(p, t.buf); err != nil {
-				return Reply{}, err
-			}
-		}
-		r, _, err := c.read(p, timeout)
-		return r, err
-	}
 	if c.open {
-		if _, err := ask(PhaseMail, c.cfg.Timeouts.Mail, t.putReset); err != nil {
+		if _, err := t.ask(PhaseMail, c.cfg.Timeouts.Mail, t.putReset); err != nil {
 			return false, err
 		}
 	}
 	c.open = true
-	mail, err := ask(PhaseMail, c.cfg.Timeouts.Mail, t.putMail)
-	if err != nil {
+	rcpts := slices.Clone(t.pending)
+	mail, err := t.ask(PhaseMail, c.cfg.Timeouts.Mail, t.putMail)
+	if err == nil && !mail.Positive() {
+		err = t.refuse(PhaseMail, mail)
+	}
+	if err != nil || t.over() {
 		return false, err
 	}
-	tried := slices.Clone(t.pending)
-	if !mail.Positive() {
-		if err := t.refuse(PhaseMail, mail); err != nil {
-			return false, err
-		}
-		if !pipelining {
-			return false, nil
-		}
-	}
-	for _, i := range tried {
-		r, err := ask(PhaseRcpt, c.cfg.Timeouts.Rcpt, func() { t.putRcpt(i) })
-		if err != nil {
-			return false, err
-		}
-		if mail.Positive() && !r.Positive() {
-			if err := t.refuseOne(i, r); err != nil {
-				return false, err
-			}
-		}
-	}
-	if !pipelining && len(t.pending) == 0 {
-		return false, nil
-	}
-	data, err := ask(PhaseData, c.cfg.Timeouts.Data, t.putData)
-	if err != nil {
+	if err := t.recipients(rcpts); err != nil || t.over() {
 		return false, err
 	}
-	if data.Code != 354 {
+	data, err := t.ask(PhaseData, c.cfg.Timeouts.Data, t.putData)
+	switch {
+	case err != nil:
+		return false, err
+	case data.Code != 354:
 		return false, t.refuse(PhaseData, data)
-	}
-	if len(t.pending) == 0 {
+	case len(t.pending) == 0:
 		return false, t.emptyLetter(mail)
 	}
 	return true, nil
+}
+
+// over tells whether there is nothing more to say: nobody is left, and nothing was said ahead.
+func (t *transaction) over() bool { return len(t.pending) == 0 && !t.c.ext.Pipelining }
+
+// ask takes the answer to one command, after sending it unless that was done in the one write.
+func (t *transaction) ask(p Phase, timeout time.Duration, put func()) (Reply, error) {
+	if !t.c.ext.Pipelining {
+		t.buf = t.buf[:0]
+		put()
+		if err := t.c.write(p, t.buf); err != nil {
+			return Reply{}, err
+		}
+	}
+	r, _, err := t.c.read(p, timeout)
+	return r, err
+}
+
+// recipients takes the answers to RCPT. After a refused MAIL they say nothing, but must be read.
+func (t *transaction) recipients(rcpts []int) error {
+	for _, i := range rcpts {
+		r, err := t.ask(PhaseRcpt, t.c.cfg.Timeouts.Rcpt, func() { t.putRcpt(i) })
+		if err != nil {
+			return err
+		}
+		if !r.Positive() && slices.Contains(t.pending, i) {
+			if err := t.refuseOne(i, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // emptyLetter answers a server that asks for a letter which nobody is to get: with a lone dot, as RFC 2920
@@ -361,84 +363,4 @@ func (c *Client) lastWords(werr error) Fate {
 		f.Status = Refused
 	}
 	return f
-}
-
-func (t *transaction) putEnvelope() {
-	if t.c.open {
-		t.putReset()
-	}
-	t.putMail()
-	for _, i := range t.pending {
-		t.putRcpt(i)
-	}
-	t.putData()
-}
-
-func (t *transaction) put(parts ...string) {
-	for _, s := range parts {
-		t.buf = append(t.buf, s...)
-	}
-}
-
-func (t *transaction) putReset() { t.put("RSET\r\n") }
-func (t *transaction) putData()  { t.put("DATA\r\n") }
-
-func (t *transaction) putMail() {
-	x := t.c.ext
-	t.put("MAIL FROM:<", t.env.From.String(), ">")
-	if x.HasSize {
-		t.put(" SIZE=", strconv.Itoa(len(t.body)))
-	}
-	if t.eightBit {
-		t.put(" BODY=8BITMIME")
-	}
-	if t.utf8 {
-		t.put(" SMTPUTF8")
-	}
-	if t.wantsDSN() {
-		t.put(" RET=HDRS ENVID=", xtext(t.env.ID))
-	}
-	t.put("\r\n")
-}
-
-func (t *transaction) putRcpt(i int) {
-	rcpt := t.env.Recipients[i]
-	t.put("RCPT TO:<", rcpt.String(), ">")
-	if t.wantsDSN() {
-		t.put(" NOTIFY=FAILURE,DELAY")
-		if rcpt.ASCII() {
-			t.put(" ORCPT=rfc822;", xtext(rcpt.String()))
-		}
-	}
-	t.put("\r\n")
-}
-
-func (t *transaction) wantsDSN() bool {
-	if !t.c.ext.DSN || t.env.ID == "" || len(t.env.ID) > maxEnvelopeID {
-		return false
-	}
-	return isPrintableASCII(t.env.ID)
-}
-
-func isPrintableASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// xtext encodes printable ASCII for a parameter of DSN (RFC 3461 section 4).
-func xtext(s string) string {
-	const hex = "0123456789ABCDEF"
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c > '~' || c == '+' || c == '=' {
-			b = append(b, '+', hex[c>>4], hex[c&15])
-		} else {
-			b = append(b, c)
-		}
-	}
-	return string(b)
 }
