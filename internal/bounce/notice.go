@@ -49,7 +49,7 @@ func rankOf(before, after string) int {
 	closes := a == "" || strings.IndexByte(":;,(<-", a[0]) >= 0 || strings.HasPrefix(a, "...") || strings.HasPrefix(a, "…")
 	switch {
 	case b == "" || strings.Trim(b, "0123456789.) ") == "":
-		if closes || startsVerdict(a) {
+		if closes || begins(strings.ToLower(a), "verdict") {
 			return listed
 		}
 		return atStart
@@ -63,26 +63,12 @@ func rankOf(before, after string) int {
 	return inSentence
 }
 
-// startsVerdict accepts what some systems put right behind the address of a list.
-func startsVerdict(after string) bool {
-	a := strings.ToLower(after)
-	for _, p := range []string{"on ", "invalid address", "error", "failed", "user unknown", "no such", "unknown", "mailbox", "delivery"} {
-		if strings.HasPrefix(a, p) {
-			return true
-		}
-	}
-	return false
-}
-
 // isLabel reports whether the words before an address call it the recipient.
 func isLabel(label, before string) bool {
 	if !strings.HasSuffix(strings.TrimRight(before, " <\"'"), ":") && !strings.HasSuffix(before, "：") {
 		return false
 	}
-	for _, l := range []string{"to", "recipient", "recipients", "recipient(s)", "recipient address", "rcpt to", "address", "addresses", "e-mail address",
-		"email address", "email", "e-mail", "user", "mailbox", "final-recipient", "original-recipient", "message to", "mail to", "for", "intended recipient", "failed recipient",
-		"failed recipients", "delivery attempts", "recipient email address", "destinataire", "destinataires", "destinatario", "destinatarios", "destinatari", "destinatário", "empfänger", "an", "para", "получатель", "адрес", "кому",
-		"odbiorca", "宛先", "收件人", "收件人邮件地址", "수신자", "following recipients", "following addresses", "following address", "following recipient", "failed to"} {
+	for _, l := range signs()["recipient label"] {
 		if label == l || strings.HasSuffix(label, " "+l) {
 			return true
 		}
@@ -91,25 +77,22 @@ func isLabel(label, before string) bool {
 }
 
 // notRecipient reports whether an address is certainly not a failed recipient: the author's,
-// a contact, part of a link.
+// one to write to for help, or part of a link.
 func notRecipient(before, after, line, addr string) bool {
-	b := strings.ToLower(strings.TrimRight(before, " \t<\"'["))
-	b = strings.TrimSuffix(b, ":")
-	for _, l := range []string{"from", "sender", "reply-to", "return-path", "mail from", "original sender", "message-id", "absender", "von", "de", "expéditeur", "remitente",
-		"mittente", "отправитель", "发件人", "差出人", "postmaster", "contact", "message id", "message_id", "msgid", "id"} {
-		if b == l || strings.HasSuffix(b, " "+l) || strings.HasSuffix(b, "\t"+l) || l == "from" && strings.HasSuffix(b, "from") {
+	b := strings.TrimSuffix(strings.ToLower(strings.TrimRight(before, " \t<\"'[")), ":")
+	for _, l := range signs()["other label"] {
+		if b == l || strings.HasSuffix(b, " "+l) || strings.HasSuffix(b, "\t"+l) {
 			return true
 		}
 	}
-	low := strings.ToLower(line)
+	if strings.HasSuffix(b, "mail from") || strings.Contains(b, "http://") || strings.Contains(b, "https://") {
+		return true
+	}
 	local, _, _ := strings.Cut(addr, "@")
-	if containsAny(low, []string{"contact", "assistance", "please send", "send mail to", "questions", "help", "support", "report this", "call ", "administrator"}) {
-		if rankOf(before, after) < listed && (local == "postmaster" || local == "support" || strings.Contains(local, "help") || strings.Contains(local, "abuse") ||
-			strings.Contains(low, "assistance") || strings.Contains(low, "contact")) {
-			return true
-		}
+	if rankOf(before, after) == listed {
+		return false
 	}
-	return strings.Contains(b, "http://") || strings.Contains(b, "https://")
+	return holds(strings.ToLower(line), "help") || local == "postmaster" && strings.Contains(strings.ToLower(line), "please")
 }
 
 // verdicts are the recipients of a notice, each with the lines said of it.
@@ -123,15 +106,20 @@ type verdict struct {
 func readNotice(said []string, o original, failed, own []string) []verdict {
 	list := mentions(said)
 	chosen := choose(list, o, failed, own)
-	var out []verdict
 	if len(chosen) == 0 {
-		chosen = fallback(o, failed, own)
+		chosen = fallback(o, own)
 	}
-	for _, a := range chosen {
-		if len(out) == maxRecipients {
-			break
+	all, whole := setOf(chosen), strings.Join(said, "\n")
+	var out []verdict
+	for _, a := range first(chosen, maxRecipients) {
+		text := ""
+		if len(chosen) > 1 {
+			text = section(said, a, all, list)
 		}
-		out = append(out, verdict{addr: a, original: expandedFrom(said, a, list), text: section(said, a, chosen, list)})
+		if text == "" {
+			text = whole
+		}
+		out = append(out, verdict{addr: a, original: expandedFrom(said, a, list), text: text})
 	}
 	return out
 }
@@ -170,7 +158,7 @@ func choose(list []mention, o original, failed, own []string) []string {
 }
 
 // fallback takes the recipients of the original, when the notice names nobody.
-func fallback(o original, failed, own []string) []string {
+func fallback(o original, own []string) []string {
 	var list []string
 	for _, a := range o.recipients {
 		if !slices.Contains(own, a) {
@@ -183,33 +171,27 @@ func fallback(o original, failed, own []string) []string {
 	return first(unique(list), 1)
 }
 
-// section returns the lines that speak of one recipient: from the first that lists it to the
-// next that lists another. Recipients listed one below the other share what is said after them.
-func section(said []string, addr string, all []string, list []mention) string {
-	if len(all) == 1 {
-		return strings.Join(said, "\n")
-	}
+// section returns the lines that speak of one of several recipients: from the first that lists
+// it to the next that lists another, and wherever the transcript names it again. It returns ""
+// when the text does not tell them apart.
+func section(said []string, addr string, all map[string]bool, list []mention) string {
 	start, end := -1, len(said)
-	others := map[string]bool{}
-	for _, a := range all {
-		others[a] = a != addr
-	}
 	for _, m := range list {
-		switch {
-		case m.addr == addr && start < 0:
+		if m.addr == addr && start < 0 {
 			start = m.line
-		case start >= 0 && m.line > start && others[m.addr] && end == len(said) && m.rank >= labelled:
+		} else if start >= 0 && m.line > start && m.rank >= labelled && m.addr != addr && all[m.addr] {
 			end = m.line
+			break
 		}
 	}
 	if start < 0 {
-		return strings.Join(said, "\n")
+		return ""
 	}
 	text := strings.Join(said[start:end], "\n")
 	if end == start+1 && len(strings.TrimSpace(text)) <= len(addr)+8 {
-		return strings.Join(said, "\n")
+		return ""
 	}
-	for _, m := range list { // the transcript names it again
+	for _, m := range list {
 		if m.addr == addr && (m.line < start || m.line >= end) && len(text) < maxScan {
 			text += "\n" + said[m.line]
 		}
@@ -236,6 +218,14 @@ func expandedFrom(said []string, addr string, list []mention) string {
 		}
 	}
 	return ""
+}
+
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, a := range list {
+		set[a] = true
+	}
+	return set
 }
 
 func unique(list []string) []string {

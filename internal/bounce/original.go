@@ -144,31 +144,18 @@ var originalField = map[string]bool{
 	"errors-to": true, "arc-seal": true, "arc-message-signature": true, "arc-authentication-results": true,
 }
 
-// markers are lines behind which there is only the original; they matter where no header
-// follows that would speak for itself.
-var markers = []string{
-	"below this line is a copy of the message", "below this line is the original", "enclosed is a copy of the message",
-	"original message -----", "original message follows", "original message headers", "original headers:",
-	"this is a copy of the message", "this is a copy of your message", "the header of the original message",
-	"message header follows", "message headers follow", "message text follows", "unsent message below",
-	"unsent message follows", "returned message ---", "returned text follows", "returned mail follows",
-	"headers of the original message", "text of the original message", "start of the original message",
-	"original mail as follows", "the first ", "ursprüngliche nachricht", "message d'origine", "mensaje original",
-	"messaggio originale", "mensagem original", "исходное сообщение", "原始邮件", "元のメッセージ",
-}
-
 // splitNotice divides the lines of a free text into what the system says and the original it
 // quotes. The original begins at a marker, or at a block of header lines that no notice would
 // write itself.
 func splitNotice(ls []string) (said []string, o original) {
-	for i := 0; i < len(ls); i++ {
-		if n := headerBlock(ls[i:]); n > 0 {
-			block := unindent(ls[i : i+n])
-			if wrapsReport(block) {
-				i += n
-				continue
+	scanned := 0 // lines before it begin no header
+	for i := range ls {
+		if i >= scanned {
+			n, ok := headerBlock(ls[i:])
+			if block := unindent(ls[i : i+n]); ok && !wrapsReport(block) {
+				return ls[:i], readOriginal(block)
 			}
-			return ls[:i], readOriginal(block)
+			scanned = i + n
 		}
 		if isMarker(ls[i]) && i > 0 {
 			rest := ls[i+1:]
@@ -182,27 +169,23 @@ func splitNotice(ls []string) (said []string, o original) {
 	return ls, o
 }
 
+// isMarker reports whether only the original follows a line: one with the words for that, set
+// off by dashes or ending like a heading.
 func isMarker(line string) bool {
 	t := strings.ToLower(strings.TrimSpace(line))
-	if len(t) < 10 || len(t) > 120 {
+	if len(t) < 10 || len(t) > 120 || !holds(t, "marker") {
 		return false
 	}
-	dashed := strings.HasPrefix(t, "--") || strings.HasPrefix(t, "==") || strings.HasPrefix(t, "**")
-	ends := strings.HasSuffix(t, ":") || strings.HasSuffix(t, "--") || strings.HasSuffix(t, ".") || strings.HasSuffix(t, "follow") ||
-		strings.HasSuffix(t, "follows")
-	for _, m := range markers {
-		if strings.Contains(t, m) {
-			return dashed && (ends || m != "the first ") || ends && m != "the first " && len(t) < 60
-		}
-	}
-	return false
+	dashed := strings.HasPrefix(t, "--") || strings.HasPrefix(t, "==") || strings.HasPrefix(t, "**") || strings.HasPrefix(t, "|--")
+	heading := len(t) < 60 && strings.ContainsAny(t[len(t)-1:], ":-.s")
+	return dashed || heading
 }
 
-// headerBlock returns how many lines a header quoted in a text has, 0 if none begins here.
-// Three different fields, one of which people and notices do not write, make a header.
-func headerBlock(ls []string) int {
+// headerBlock returns how many lines the block that begins here has, and whether it is the header
+// of a letter: three different fields, one of which people and notices do not write.
+func headerBlock(ls []string) (lines int, ok bool) {
 	if _, ok := headerLine(ls[0]); !ok {
-		return 0
+		return 0, false
 	}
 	seen, proof, n := map[string]bool{}, false, 0
 	for _, line := range ls {
@@ -212,7 +195,7 @@ func headerBlock(ls []string) int {
 		if f, ok := headerLine(line); ok {
 			switch f.name {
 			case "reporting-mta", "final-recipient", "original-recipient", "diagnostic-code", "action", "status", "remote-mta":
-				return 0 // the fields of a report
+				return n + 1, false // the fields of a report
 			}
 			if originalField[f.name] {
 				seen[f.name] = true
@@ -224,10 +207,7 @@ func headerBlock(ls []string) int {
 		}
 		n++
 	}
-	if !proof || len(seen) < 3 {
-		return 0
-	}
-	return n
+	return n, proof && len(seen) >= 3
 }
 
 // headerLine reads a field that may be indented or quoted.

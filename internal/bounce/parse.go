@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -54,20 +55,21 @@ func isReport(in *Input, attached, fields bool, said, failed []string) bool {
 	if attached && (in.Type == "multipart/report" || in.Type == "message/delivery-status") {
 		return true
 	}
-	if (attached || fields) && (fromDaemon(in) || in.NullSender || automatic(in) || subjectSpeaks(in.Subject)) {
-		return !answered(strings.ToLower(strings.TrimSpace(in.Subject))) || fromDaemon(in)
+	if from := author(in); attached || fields {
+		daemon := holds(from, "daemon") || holds(from, "postmaster")
+		if daemon || !answered(in.Subject) && (in.NullSender || automatic(in) || subjectSpeaks(in.Subject)) {
+			return true
+		}
 	}
 	return speaksForReport(in, said, failed)
 }
 
 // authors returns the addresses of whoever wrote the original, to whom the report is sent.
 func authors(in *Input, o original) []string {
-	own := o.sender
-	if in.Header != nil {
-		for _, name := range []string{"To", "Delivered-To"} {
-			for _, v := range first(in.Header(name), 3) {
-				own = appendAddresses(own, head(v, maxField))
-			}
+	own := slices.Clone(o.sender)
+	for _, name := range []string{"To", "Delivered-To"} {
+		for _, v := range fieldValues(in, name, 3) {
+			own = appendAddresses(own, v)
 		}
 	}
 	if in.From != "" {
@@ -95,32 +97,20 @@ func (r *Report) addText(said []string, o original, failed, own []string) {
 		}
 		return
 	}
-	all, list := r.addresses(), []mention(nil)
-	if len(r.Recipients) > 1 {
-		list = mentions(said)
-	}
-	for i := range r.Recipients {
-		rc := &r.Recipients[i]
-		if rc.Address == "" && len(r.Recipients) == 1 && len(verdicts) > 0 || !whole(rc.Address) && len(verdicts) == 1 {
+	if len(r.Recipients) == 1 {
+		if rc := &r.Recipients[0]; !whole(rc.Address) && len(verdicts) > 0 && (rc.Address == "" || len(verdicts) == 1) {
 			rc.Address = verdicts[0].addr
 		}
-		t := text
-		if len(all) > 1 {
-			t = section(said, rc.Address, all, list)
-			if len(t) == len(text) {
-				t = "" // the text does not tell them apart
-			}
-		}
-		r.judge(i, t)
+		r.judge(0, text)
+		return
 	}
-}
-
-func (r *Report) addresses() []string {
-	var list []string
+	all, list := map[string]bool{}, mentions(said)
 	for _, rc := range r.Recipients {
-		list = append(list, rc.Address)
+		all[rc.Address] = true
 	}
-	return unique(list)
+	for i := range r.Recipients {
+		r.judge(i, section(said, r.Recipients[i].Address, all, list))
+	}
 }
 
 // judge fills what the fields leave open about one recipient: codes, diagnostic, reason.
@@ -208,14 +198,4 @@ func (r *Report) setOriginal(o original) {
 	if len(o.recipients) > 0 {
 		r.OriginalRcpt = o.recipients[0]
 	}
-}
-
-// tellsDelay reports whether a notice without fields says that delivery goes on.
-func tellsDelay(subject string, said []string) bool {
-	text := strings.ToLower(subject + "\n" + head(strings.Join(said, " "), maxScan))
-	text = strings.Join(strings.Fields(text), " ")
-	return containsAny(text, []string{"(delay)", "warning message only", "this is a warning only", "still being retried", "delayed mail", "has been delayed",
-		"will be retried", "will continue to try", "will keep trying", "continue trying", "warning: could not send message for past", "not yet been delivered",
-		"do not need to resend", "will try again", "noch nicht zugestellt", "wird weiter versucht", "delivery attempts will continue", "temporary failure. retrying"}) &&
-		!containsAny(text, []string{"giving up", "given up", "will not be retried", "no further delivery attempts", "returned mail"})
 }
