@@ -69,7 +69,6 @@ func (w *wire) open() bool {
 		return true
 	}
 	w.out = w.out[:0] // in place of the banner
-	w.lingers = true
 	w.hangUp(replyEarlyTalker)
 	return false
 }

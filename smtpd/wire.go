@@ -324,8 +324,7 @@ func (w *wire) hangUp(r reply) {
 
 func (w *wire) last(r reply) {
 	w.out = r.appendTo(w.out)
-	w.lingers = w.lingers || w.from < w.to || w.state == awaitsText || w.state == awaitsChunk
-	w.state = hungUp
+	w.state, w.lingers = hungUp, true
 }
 
 // Write takes a line of a reply of go-smtp.
