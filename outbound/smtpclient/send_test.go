@@ -341,31 +341,34 @@ func TestServerStopsReading(t *testing.T) {
 		"421 4.3.2 bye\r\n":       {Status: Deferred, Phase: PhaseBody, Reply: Reply{421, "4.3.2", "bye"}},
 		"250 ok\r\n":              {Status: Deferred, Phase: PhaseBody},
 	} {
-		ours, theirs := net.Pipe() // no buffers: a write lasts until it is read
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			buf := make([]byte, 4096)
-			for _, reply := range []string{"220 hi\r\n", "250 hi\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"} {
-				if _, err := io.WriteString(theirs, reply); err != nil {
-					return
+		t.Run(early, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := net.Pipe() // no buffers: a write lasts until it is read
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				buf := make([]byte, 4096)
+				for _, reply := range []string{"220 hi\r\n", "250 hi\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"} {
+					if _, err := io.WriteString(theirs, reply); err != nil {
+						return
+					}
+					if _, err := theirs.Read(buf); err != nil {
+						return
+					}
 				}
-				if _, err := theirs.Read(buf); err != nil {
-					return
-				}
+				_, _ = io.WriteString(theirs, early)
+			}()
+			c, err := Connect(within(t), ours, Config{Name: "a.test", Timeouts: Timeouts{Block: 500 * time.Millisecond}})
+			if err != nil {
+				t.Fatal(err)
 			}
-			_, _ = io.WriteString(theirs, early)
-		}()
-		c, err := Connect(within(t), ours, Config{Name: "a.test", Timeouts: Timeouts{Block: 50 * time.Millisecond}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		res := c.Send(within(t), envelope(t, "a@x.test"), bytes.Repeat([]byte("a line of the letter\r\n"), 10_000))
-		if f := res.Recipients[0]; f.Status != want.Status || f.Phase != want.Phase || f.Reply != want.Reply || f.Err == nil || res.Err == nil {
-			t.Errorf("%q: %+v", early, f)
-		}
-		<-served
-		_ = theirs.Close()
+			res := c.Send(within(t), envelope(t, "a@x.test"), bytes.Repeat([]byte("a line of the letter\r\n"), 10_000))
+			if f := res.Recipients[0]; f.Status != want.Status || f.Phase != want.Phase || f.Reply != want.Reply || f.Err == nil || res.Err == nil {
+				t.Errorf("%q: %+v", early, f)
+			}
+			<-served
+			_ = theirs.Close()
+		})
 	}
 }
 
