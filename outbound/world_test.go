@@ -39,6 +39,7 @@ type world struct {
 
 	mu     sync.Mutex
 	finals []Final
+	heard  chan int // how many were told, after each time
 }
 
 func newWorld(t testing.TB) *world {
@@ -46,12 +47,17 @@ func newWorld(t testing.TB) *world {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	t.Cleanup(cancel)
 	key := []byte(strings.Repeat("k", address.MinKey))
-	x := &world{t: t, ctx: ctx, pool: pgtest.New(t), signer: address.NewSigner(key)}
+	x := &world{t: t, ctx: ctx, pool: pgtest.New(t), signer: address.NewSigner(key), heard: make(chan int, 1)}
 	x.q = NewQueue(x.pool, QueueConfig{})
 	x.q.OnFinal = func(_ context.Context, _ pgx.Tx, finals []Final) error {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.finals = append(x.finals, finals...)
+		select {
+		case <-x.heard:
+		default:
+		}
+		x.heard <- len(x.finals)
 		return nil
 	}
 	x.exec(`INSERT INTO organisations (organisation_id, name, address_key) VALUES ($1, 'Desk', $2)`, testOrg, key)
@@ -173,6 +179,21 @@ func (x *world) attempts(delivery id.ID) (results []string) {
 		results = append(results, string(a.Result))
 	}
 	return results
+}
+
+// await waits until OnFinal was told of n outcomes.
+func (x *world) await(n int) {
+	x.t.Helper()
+	for {
+		select {
+		case got := <-x.heard:
+			if got >= n {
+				return
+			}
+		case <-x.ctx.Done():
+			x.t.Fatalf("waiting for %d outcomes: %v", n, x.ctx.Err())
+		}
+	}
 }
 
 // told drains what OnFinal was told, as "recipient outcome reason".
