@@ -17,7 +17,8 @@ type scene struct {
 	by       actor
 	letterID id.ID // the letter that acts; zero when none does
 	trace    letterTrace
-	mails    int // notifications it caused
+	mails    int      // notifications it caused
+	once     *onceRow // the request behind it, when it must count once
 }
 
 // actor is who acts.

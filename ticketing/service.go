@@ -54,6 +54,7 @@ type Actor struct {
 	Organisation int32
 	Person       id.ID  // zero for a program
 	Name         string // shown as the author when there is no person
+	Request      []byte // 32 octets that name what Reply or Note is asked: asked again, it does nothing more; nil: unnamed
 }
 
 // Patch is a change of a ticket; nil leaves a property as it is.
@@ -82,12 +83,17 @@ func (s *Service) write(ctx context.Context, by Actor, number int64, text string
 		return Entry{}, fmt.Errorf("%w: the text is empty or longer than 1 MiB", ErrInvalid)
 	}
 	var e Entry
+	once := newOnce(by, number, kind, text)
 	_, err := s.act(ctx, by, number, 0, func(sc *scene, t *Ticket) error {
 		e = Entry{
 			Organisation: sc.org.ID, Ticket: t.Number, ID: id.New(), Kind: kind, Body: text, CreatedAt: sc.now,
 			Author: sc.by.Person, AuthorName: sc.by.Name, AuthorAddress: sc.by.Address.String(), Identity: ProofAPI,
 		}
 		sc.addEntry(e)
+		if once != nil {
+			once.ticket, once.entry = e.Ticket, e.ID
+			sc.once = once
+		}
 		event := notify.NoteAdded
 		if kind == ReplyEntry {
 			event = notify.ReplySent
@@ -97,6 +103,9 @@ func (s *Service) write(ctx context.Context, by Actor, number int64, text string
 		sc.tell(t, happening{event: event, entry: e})
 		return nil
 	})
+	if isRepeated(err) {
+		return s.madeBefore(ctx, by.Organisation, once)
+	}
 	return e, err
 }
 
@@ -214,6 +223,9 @@ func (s *Service) act(ctx context.Context, by Actor, number int64, version int, 
 			return err
 		}
 		b := &pgx.Batch{}
+		if sc.once != nil {
+			queueOnce(b, org.ID, sc.once)
+		}
 		w.queue(b)
 		s.queue.Enqueue(b, w.messages)
 		if b.Len() == 0 {

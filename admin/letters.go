@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"context"
+
+	"mxdesk/ticketing"
+)
+
+// rawType is the type of a whole letter (RFC 2046 section 5.2.1).
+const rawType = "message/rfc822"
+
+type letterQuery struct {
+	Scope
+	Paging
+	Cursor  letterID `query:"cursor" doc:"From next of the page before"`
+	Outcome string   `query:"outcome" enum:"ticket,entry,command,bounce,held,unhandled,over_limit,unprocessed"`
+	Ticket  ticketID `query:"ticket"`
+}
+
+func (a *API) listLetters(ctx context.Context, in *letterQuery) (*body[page[LetterSummary]], error) {
+	rows, err := a.service.Letters(ctx, orgOf(ctx).ID, ticketing.LetterFilter{
+		Outcome: ticketing.Outcome(in.Outcome), Ticket: in.Ticket.number(), Before: in.Cursor.id(), Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, rows, in.Limit, wireLetterSummary,
+		func(l ticketing.LetterSummary) string { return string(writeID[letterID]("ltr", l.ID)) }), nil
+}
+
+type letterPath struct {
+	Scope
+	Letter letterID `path:"letter"`
+}
+
+func (a *API) getLetter(ctx context.Context, in *letterPath) (*body[letter], error) {
+	l, err := a.service.Letter(ctx, orgOf(ctx).ID, in.Letter.id())
+	if err != nil {
+		return nil, err
+	}
+	return &body[letter]{wireLetter(l)}, nil
+}
+
+func (a *API) getRawLetter(ctx context.Context, in *letterPath) (*file, error) {
+	raw, err := a.service.RawLetter(ctx, orgOf(ctx).ID, in.Letter.id())
+	if err != nil {
+		return nil, err
+	}
+	return &file{Type: rawType, Disposition: disposition(string(in.Letter) + ".eml"), Body: raw}, nil
+}

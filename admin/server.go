@@ -1,0 +1,181 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mxdesk/outbound"
+	"mxdesk/ticketing"
+)
+
+// Config is what an API needs.
+type Config struct {
+	Service    *ticketing.Service
+	Directory  *ticketing.Directory
+	Queue      *outbound.Queue
+	Log        *slog.Logger          // nil: slog.Default()
+	Registerer prometheus.Registerer // nil: metrics are counted but not published
+	Clock      func() time.Time      // nil: time.Now
+}
+
+// API answers requests; it is an http.Handler.
+type API struct {
+	service   *ticketing.Service
+	directory *ticketing.Directory
+	queue     *outbound.Queue
+	log       *slog.Logger
+	clock     func() time.Time
+	metrics   *metrics
+	downloads chan struct{} // places for those that hold a whole letter or file in memory
+
+	router *mux.Router
+	huma   huma.API
+}
+
+const (
+	maxBody      = 1536 << 10       // octets of a request body: 1 MiB of text, and its JSON
+	maxDownloads = 8                // letters and files that are in memory at one time
+	handlerTime  = 30 * time.Second // for one request to be carried out
+)
+
+// The library keeps these for the whole program; nobody else uses it.
+func init() {
+	huma.DefaultArrayNullable = false
+	huma.ValidateStrictCasing = true
+	huma.NewError = newLibraryProblem
+	huma.NewErrorWithContext = newRequestProblem
+}
+
+// New makes the API. It panics when Registerer knows its metrics already: there is one API in a program.
+func New(cfg Config) *API {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	a := &API{
+		service: cfg.Service, directory: cfg.Directory, queue: cfg.Queue, log: cfg.Log, clock: cfg.Clock,
+		metrics: newMetrics(cfg.Registerer), downloads: make(chan struct{}, maxDownloads),
+		router: mux.NewRouter().SkipClean(true),
+	}
+	a.huma = humamux.New(a.router, humaConfig())
+	a.router.Use(noteRoute)
+	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
+	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.methodNotAllowed)
+	a.routes()
+	a.publish()
+	return a
+}
+
+func humaConfig() huma.Config {
+	c := huma.DefaultConfig("mxdesk", "1")
+	c.Info.Description = "Tickets, letters and deliveries of a mail-first help desk."
+	c.DocsPath, c.OpenAPIPath, c.SchemasPath = "", "", ""
+	c.CreateHooks = nil
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `mxdesk admin token`: mxd_ and 26 characters."},
+	}
+	c.Tags = []*huma.Tag{
+		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "staff"}, {Name: "categories"}, {Name: "health"},
+	}
+	return c
+}
+
+// routes is every route there is.
+func (a *API) routes() {
+	const read, agent, admin = ticketing.ReadRights, ticketing.AgentRights, ticketing.AdminRights
+
+	route(a, op{"list-tickets", "GET", "/v1/tickets", read, "List tickets, newest first"}, a.listTickets)
+	route(a, op{"get-ticket", "GET", "/v1/tickets/{ticket}", read, "Show a ticket and who takes part"}, a.getTicket)
+	route(a, op{"change-ticket", "PATCH", "/v1/tickets/{ticket}", agent, "Change a ticket by JSON merge patch"}, a.changeTicket, conditional)
+	route(a, op{"list-entries", "GET", "/v1/tickets/{ticket}/entries", read, "List what was said and what happened, oldest first"}, a.listEntries)
+	route(a, op{"reply", "POST", "/v1/tickets/{ticket}/replies", agent, "Answer: the customer is told"}, a.reply, creates)
+	route(a, op{"add-note", "POST", "/v1/tickets/{ticket}/notes", agent, "Add a note that only staff see"}, a.note, creates)
+	route(a, op{"list-attachments", "GET", "/v1/tickets/{ticket}/attachments", read, "List the files of a ticket"}, a.listAttachments)
+	route(a, op{"get-attachment", "GET", "/v1/tickets/{ticket}/entries/{entry}/attachments/{position}", read, "Download a file"}, a.getAttachment, a.downloadOf("*/*"))
+
+	route(a, op{"list-letters", "GET", "/v1/letters", read, "List received letters, newest first"}, a.listLetters)
+	route(a, op{"get-letter", "GET", "/v1/letters/{letter}", read, "Show a letter, its verdict and every decision on it"}, a.getLetter)
+	route(a, op{"get-raw-letter", "GET", "/v1/letters/{letter}/raw", read, "Download a letter as it came"}, a.getRawLetter, a.downloadOf(rawType))
+
+	route(a, op{"list-deliveries", "GET", "/v1/deliveries", read, "List deliveries, newest first"}, a.listDeliveries)
+	route(a, op{"get-delivery", "GET", "/v1/deliveries/{delivery}", read, "Show a delivery and its attempts"}, a.getDelivery)
+	route(a, op{"retry-delivery", "POST", "/v1/deliveries/{delivery}/retry", admin, "Try a delivery now"}, a.deliveryAct(a.queue.Retry), conflicts)
+	route(a, op{"hold-delivery", "POST", "/v1/deliveries/{delivery}/hold", admin, "Keep a delivery back until it is released"}, a.deliveryAct(a.queue.Hold), conflicts)
+	route(a, op{"release-delivery", "POST", "/v1/deliveries/{delivery}/release", admin, "Let a held delivery go"}, a.deliveryAct(a.queue.Release), conflicts)
+	route(a, op{"cancel-delivery", "POST", "/v1/deliveries/{delivery}/cancel", admin, "End a delivery without sending it"}, a.deliveryAct(a.queue.Cancel), conflicts)
+	route(a, op{"list-lanes", "GET", "/v1/lanes", read, "List the destinations with waiting deliveries; with operator rights and no organisation, of all"}, a.listLanes, serverWide)
+
+	route(a, op{"list-staff", "GET", "/v1/staff", read, "List staff"}, a.listStaff)
+	route(a, op{"list-categories", "GET", "/v1/categories", read, "List categories"}, a.listCategories)
+
+	route(a, op{"get-health", "GET", "/v1/health", read, "Tell how the server is; with operator rights, the queue too"}, a.getHealth, serverWide)
+	route(a, op{"healthz", "GET", "/healthz", "", "Tell that the program answers"}, a.healthz)
+	route(a, op{"readyz", "GET", "/readyz", "", "Tell whether the database answers"}, a.readyz)
+}
+
+// op is one operation.
+type op struct {
+	id, method, path string
+	rights           ticketing.Rights // "": for everybody
+	summary          string
+}
+
+// route registers an operation: it documents it, puts the check of the caller before it, and turns its errors into problem
+// documents.
+func route[I, O any](a *API, o op, handle func(context.Context, *I) (*O, error), more ...func(*huma.Operation)) {
+	h := &huma.Operation{
+		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Tags: []string{tagOf(o.path)},
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: readTimeout, // the library counts the limit itself as too much
+		Errors: []int{http.StatusServiceUnavailable},
+	}
+	for _, f := range more {
+		f(h)
+	}
+	if o.rights != "" {
+		h.Description = "Needs " + string(o.rights) + " rights."
+		h.Security = []map[string][]string{{"token": {}}}
+		h.Errors = append(h.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity)
+		h.Middlewares = append(huma.Middlewares{a.authenticate(o.rights, isServerWide(h))}, h.Middlewares...)
+	}
+	if hasPathParameter(o.path) {
+		h.Errors = append(h.Errors, http.StatusNotFound)
+	}
+	huma.Register(a.huma, *h, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// publish serves what documents the API. It is made once, when all routes are known.
+func (a *API) publish() {
+	document, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		panic("admin: the OpenAPI document cannot be written: " + err.Error())
+	}
+	serve := func(path, contentType, policy string, content []byte) {
+		a.router.Path(path).Methods("GET").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			if policy != "" {
+				w.Header().Set("Content-Security-Policy", policy)
+			}
+			w.Write(content) //nolint:errcheck // the client may have gone
+		})
+	}
+	serve("/v1/openapi.json", "application/vnd.oai.openapi+json;version=3.1", "", document)
+	serve("/docs", "text/html; charset=utf-8", docsPolicy, docsPage(a.huma.OpenAPI()))
+	serve("/docs/style.css", "text/css; charset=utf-8", "", docsStyle)
+}
