@@ -31,7 +31,7 @@ func (p *part) isText(first bool) bool {
 	if p.disp.value == "attachment" {
 		return false
 	}
-	return p.filename() == "" || p.alternative > 0 || first
+	return p.filename() == "" || first || p.parent == "multipart/alternative"
 }
 
 // assemble sorts the leaves into text and attachments.
@@ -60,7 +60,7 @@ func (w *walker) addText(b *body, p *part) {
 	if charset == "" && isHTML {
 		charset = metaCharset(data)
 	}
-	text, ok := decodeCharset(data, charset)
+	text, ok := w.dec.charset(data, charset)
 	if !ok {
 		w.warn("charset-unknown", "text is not in its charset: "+CleanLine(charset))
 	}
@@ -117,7 +117,7 @@ func (w *walker) cutFiles(b *body, data []byte) []byte {
 			w.warn("budget", "too much to unpack")
 			break
 		}
-		b.add(Attachment{Filename: decodeRaw(name, w.hint), Declared: "application/octet-stream", Disposition: "attachment", Data: file})
+		b.add(Attachment{Filename: w.dec.raw(name), Declared: "application/octet-stream", Disposition: "attachment", Data: file})
 		data = rest
 	}
 	return data
@@ -182,6 +182,14 @@ func (b *body) lines() []line {
 		}
 	}
 	return out
+}
+
+// onlyPlain is the text of a letter that is one plain text, the usual case; "" otherwise.
+func (b *body) onlyPlain() string {
+	if len(b.sections) != 1 {
+		return ""
+	}
+	return strings.TrimRight(b.sections[0].plain, "\n \t")
 }
 
 // htmlText is the HTML of the letter as text, "" when there is none.

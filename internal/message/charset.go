@@ -17,13 +17,41 @@ import (
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
-// maxDetect is how much of a text the charset detector sees.
-const maxDetect = 64 << 10
+// Limits of guessing a charset, which is slow: how much of one text the detector sees, and of all texts of a letter.
+const (
+	maxDetect      = 64 << 10
+	maxDetectTotal = 256 << 10
+)
 
-// decodeCharset turns bytes into valid UTF-8: by the declared charset, else as UTF-8 if it is,
+// decoder turns bytes into text, for one letter.
+type decoder struct {
+	hint   string // charset of raw 8-bit text in headers, when the letter tells one
+	budget int    // bytes that the detector may still see
+
+	known map[string]encoding.Encoding // charsets looked up before; nil for a name that nobody knows
+}
+
+func newDecoder() *decoder { return &decoder{budget: maxDetectTotal} }
+
+// lookup finds the encoding of a normalised name, or nil. A letter has no more than maxLookups of them.
+func (d *decoder) lookup(name string) encoding.Encoding {
+	const maxLookups = 50
+	enc, found := d.known[name]
+	if found || len(d.known) >= maxLookups {
+		return enc
+	}
+	if d.known == nil {
+		d.known = make(map[string]encoding.Encoding, 4)
+	}
+	enc = lookupCharset(name)
+	d.known[name] = enc
+	return enc
+}
+
+// charset turns bytes into valid UTF-8: by the declared charset, else as UTF-8 if it is,
 // else by what the bytes look like, else as windows-1252. ok is false when the declared charset is unknown or
 // the bytes are not in it.
-func decodeCharset(b []byte, declared string) (s string, ok bool) {
+func (d *decoder) charset(b []byte, declared string) (s string, ok bool) {
 	name := charsetName(declared)
 	ascii := isASCII(b)
 	switch name {
@@ -34,15 +62,15 @@ func decodeCharset(b []byte, declared string) (s string, ok bool) {
 		if utf8.Valid(b) && !ascii {
 			return strings.TrimPrefix(string(b), "\ufeff"), name != "us-ascii"
 		}
-		return guess(b), ascii
+		return d.guess(b), ascii
 	case "utf-7":
 		return decodeUTF7(b), true
 	case "iso-2022-kr":
-		return shifted(b, korean.EUCKR), true
+		return d.shifted(b, korean.EUCKR), true
 	case "iso-2022-cn", "iso-2022-cn-ext":
-		return shifted(b, simplifiedchinese.GBK), true
+		return d.shifted(b, simplifiedchinese.GBK), true
 	}
-	enc := lookupCharset(name)
+	enc := d.lookup(name)
 	if name == "iso-8859-1" && !ascii && utf8.Valid(b) {
 		// Windows programs call windows-1252 iso-8859-1, and the Web agrees. Bytes that happen to be UTF-8 were
 		// not made by one of them: here the name means what it says.
@@ -52,14 +80,14 @@ func decodeCharset(b []byte, declared string) (s string, ok bool) {
 		if ascii {
 			return string(b), false
 		}
-		return guess(b), false
+		return d.guess(b), false
 	}
 	if ascii && asciiSuperset(enc) {
 		return string(b), true
 	}
 	out, err := enc.NewDecoder().Bytes(b)
 	if err != nil {
-		return guess(b), false
+		return d.guess(b), false
 	}
 	// A multi-byte charset that yields many replacement characters was declared wrongly.
 	if bad := bytes.Count(out, []byte("\ufffd")); bad > 0 && utf8.Valid(b) && !ascii {
@@ -69,7 +97,7 @@ func decodeCharset(b []byte, declared string) (s string, ok bool) {
 }
 
 // guess decodes text whose charset nobody told, or told wrongly.
-func guess(b []byte) string {
+func (d *decoder) guess(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
@@ -79,12 +107,9 @@ func guess(b []byte) string {
 	if mostlyUTF8(b) {
 		return strings.ToValidUTF8(string(b), "\ufffd")
 	}
-	r := chardet.Detect(b[:min(len(b), maxDetect)])
-	if name := charsetName(r.Encoding); r.Confidence >= 0.6 && name != "us-ascii" && name != "utf-8" {
-		if enc := lookupCharset(name); enc != nil {
-			if out, err := enc.NewDecoder().Bytes(b); err == nil && !bytes.Contains(out, []byte("\ufffd")) {
-				return string(out)
-			}
+	if name := d.detect(b); name != "" {
+		if out, err := d.lookup(name).NewDecoder().Bytes(b); err == nil && !bytes.Contains(out, []byte("\ufffd")) {
+			return string(out)
 		}
 	}
 	if isASCII(b) {
@@ -95,6 +120,22 @@ func guess(b []byte) string {
 		return strings.ToValidUTF8(string(b), "\ufffd")
 	}
 	return string(out)
+}
+
+// detect names the charset that b looks like, "" when it is not sure or the budget is spent.
+func (d *decoder) detect(b []byte) string {
+	b = b[:min(len(b), maxDetect, d.budget)]
+	if len(b) == 0 {
+		return ""
+	}
+	const least = 256 // what the detector costs at least
+	d.budget -= max(len(b), min(least, d.budget))
+	r := chardet.Detect(b)
+	name := charsetName(r.Encoding)
+	if r.Confidence < 0.6 || name == "us-ascii" || name == "utf-8" || d.lookup(name) == nil {
+		return ""
+	}
+	return name
 }
 
 // mostlyUTF8 tells whether b is UTF-8 that was damaged in a few places, such as by a cut in the middle of a character.
@@ -199,7 +240,7 @@ func asciiSuperset(enc encoding.Encoding) bool {
 
 // shifted decodes ISO-2022-KR and ISO-2022-CN: between SO and SI two 7-bit bytes are one
 // character, which the EUC form of the charset has with the high bits set.
-func shifted(b []byte, enc encoding.Encoding) string {
+func (d *decoder) shifted(b []byte, enc encoding.Encoding) string {
 	out := make([]byte, 0, len(b))
 	in := false
 	for i := 0; i < len(b); i++ {
@@ -221,7 +262,7 @@ func shifted(b []byte, enc encoding.Encoding) string {
 	}
 	s, err := enc.NewDecoder().Bytes(out)
 	if err != nil {
-		return guess(b)
+		return d.guess(b)
 	}
 	return string(s)
 }

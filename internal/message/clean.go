@@ -24,23 +24,35 @@ func CleanText(s string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(s))
+	run := 0 // start of what is good and not yet written
 	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == '\r':
-			if i+1 >= len(s) || s[i+1] != '\n' {
-				b.WriteByte('\n')
-			}
-		case r == utf8.RuneError && n == 1:
-			b.WriteRune(utf8.RuneError)
-		case r == '\f' || r == '\v':
-			b.WriteByte('\n')
-		case r < ' ' && r != '\n' && r != '\t', r == 0x7f:
-		default:
-			b.WriteString(s[i : i+n])
+		c := s[i]
+		if c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
+			i++
+			continue
 		}
-		i += n
+		put := ""
+		switch {
+		case c == '\r':
+			if i+1 >= len(s) || s[i+1] != '\n' {
+				put = "\n"
+			}
+		case c == '\f' || c == '\v':
+			put = "\n"
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
+			put = "\ufffd"
+		}
+		b.WriteString(s[run:i])
+		b.WriteString(put)
+		i++
+		run = i
 	}
+	b.WriteString(s[run:])
 	return b.String()
 }
 

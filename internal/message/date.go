@@ -18,17 +18,18 @@ var zones = map[string]int{
 
 // parseDate reads a Date field in any order of its words: RFC 5322 and its obsolete forms, the output of
 // asctime and of date(1), RFC 3339. ok is false when it names no day. A zone nobody knows is UTC (RFC 5322
-// section 4.3).
-func parseDate(raw []byte) (t time.Time, ok bool) {
+// section 4.3). exact tells that it names a time of day too.
+func parseDate(raw []byte) (t time.Time, exact, ok bool) {
 	s := dropComments(unfold(raw[:min(len(raw), 200)]))
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, true
+		return t, true, true
 	}
 	d := dateParts{day: -1, year: -1, hour: -1}
 	for w := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
 		d.take(w)
 	}
-	return d.time()
+	t, ok = d.time()
+	return t, ok && d.hour >= 0, ok
 }
 
 type dateParts struct {

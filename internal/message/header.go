@@ -7,9 +7,8 @@ import (
 
 // Limits of a header block; the rest is dropped with a warning (hazards of headers built to be slow).
 const (
-	maxHeader      = 256 << 10
-	maxHeaderField = 32 << 10
-	maxFields      = 1000
+	maxHeader = 256 << 10
+	maxFields = 1000
 )
 
 // field is one header field, its bytes still folded and encoded.
@@ -170,9 +169,9 @@ func (p *headerParser) extend(end int) {
 		return
 	}
 	f := &p.h[len(p.h)-1]
-	if end-p.start > maxHeaderField {
+	if end-p.start > maxHeader {
 		p.warn("header-too-long", "a field was cut: "+f.name)
-		end = p.start + maxHeaderField
+		end = p.start + maxHeader
 		f.value, p.start = p.raw[p.start:end:end], -1
 		return
 	}

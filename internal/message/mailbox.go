@@ -1,6 +1,9 @@
 package message
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // maxMailboxes bounds an address list; the rest is dropped with a warning.
 const maxMailboxes = 1000
@@ -8,23 +11,23 @@ const maxMailboxes = 1000
 // maxKept bounds the words before an unquoted comma that are taken for a part of the name.
 const maxKept = 200
 
-// parseMailboxes reads an address list (RFC 5322 section 3.4) and keeps every mailbox it can find: groups are
+// mailboxes reads an address list (RFC 5322 section 3.4) and keeps every mailbox it can find: groups are
 // flattened; semicolons separate like commas; a display name may hold an address, an unquoted
 // comma or raw 8-bit text; a comment after a bare address is its name.
-func parseMailboxes(raw []byte, hint string) []Mailbox {
+func (d *decoder) mailboxes(raw []byte) []Mailbox {
 	if len(raw) == 0 {
 		return nil
 	}
-	p := mailboxParser{s: unfold(raw), hint: hint}
+	p := mailboxParser{s: unfold(raw), d: d}
 	p.hasAngle, p.lastSemi = strings.IndexByte(p.s, '<') >= 0, strings.LastIndexByte(p.s, ';')
 	p.run()
 	return p.out
 }
 
 type mailboxParser struct {
-	s    string
-	hint string
-	out  []Mailbox
+	s   string
+	d   *decoder
+	out []Mailbox
 
 	phrase  []byte // the display name, or a bare address, quotes undone
 	addr    string // what stood in angle brackets
@@ -125,7 +128,7 @@ func (p *mailboxParser) parens(i int) int {
 		return i + 1
 	}
 	p.comment = string(text)
-	if len(p.phrase) > 0 && !p.angle && strings.IndexByte(string(p.phrase), '@') < 0 && p.phrase[len(p.phrase)-1] == ' ' {
+	if n := len(p.phrase); n > 0 && n < maxKept && !p.angle && bytes.IndexByte(p.phrase, '@') < 0 && p.phrase[n-1] == ' ' {
 		// "Bob (Sales) <b@example.com>": part of the name people see
 		p.phrase = append(append(append(p.phrase, '('), text...), ')')
 		p.comment = ""
@@ -150,7 +153,7 @@ func (p *mailboxParser) brackets(i int) int {
 	if p.angle && strings.IndexByte(inner, '@') < 0 {
 		return min(i+end+2, len(p.s))
 	}
-	if p.angle && strings.IndexByte(p.addr, '@') >= 0 && strings.TrimSpace(string(p.phrase)) == "" {
+	if p.angle && strings.IndexByte(p.addr, '@') >= 0 && len(bytes.TrimSpace(p.phrase)) == 0 {
 		p.end(',')
 	}
 	p.addr, p.angle = inner, true
@@ -159,6 +162,10 @@ func (p *mailboxParser) brackets(i int) int {
 
 // colon ends the name of a group, unless it belongs to an address or a source route.
 func (p *mailboxParser) colon(i int) int {
+	if len(p.phrase) > maxKept {
+		p.phrase = append(p.phrase, ':')
+		return i + 1
+	}
 	word := strings.TrimSpace(string(p.phrase))
 	switch {
 	case strings.EqualFold(word, "mailto"):
@@ -193,7 +200,7 @@ func (p *mailboxParser) end(sep byte) {
 		p.bare(phrase, sep)
 		return
 	}
-	addr := cleanAddress(p.addr)
+	addr := p.cleanAddress(p.addr)
 	name := p.kept + phrase
 	if name == "" {
 		name = p.comment
@@ -201,7 +208,7 @@ func (p *mailboxParser) end(sep byte) {
 	if addr != "" {
 		p.add(addr, name)
 	} else if strings.IndexByte(phrase, '@') > 0 { // "a@b <>"
-		p.add(cleanAddress(phrase), "")
+		p.add(p.cleanAddress(phrase), "")
 	}
 	p.reset()
 }
@@ -215,7 +222,7 @@ func (p *mailboxParser) bare(phrase string, sep byte) {
 		if name == "" {
 			name = p.comment
 		}
-		p.add(cleanAddress(addr), p.kept+name)
+		p.add(p.cleanAddress(addr), p.kept+name)
 	case sep == ',' && p.comment == "" && p.hasAngle && !p.quoted && len(p.kept)+len(phrase) < maxKept:
 		p.kept += phrase + ", " // "Doe, John <j@example.com>"
 		p.phrase = p.phrase[:0]
@@ -230,11 +237,11 @@ func (p *mailboxParser) add(addr, name string) {
 	if addr == "" {
 		return
 	}
-	name = CleanLine(decodeWords(name, p.hint))
+	name = CleanLine(p.d.words(name))
 	for len(name) >= 2 && (name[0] == '"' || name[0] == '\'') && name[len(name)-1] == name[0] {
 		name = strings.TrimSpace(name[1 : len(name)-1])
 	}
-	p.out = append(p.out, Mailbox{Address: CleanLine(decodeRaw(addr, p.hint)), Name: name})
+	p.out = append(p.out, Mailbox{Address: CleanLine(p.d.raw(addr)), Name: name})
 }
 
 // splitBare finds the address in words without brackets: "John Doe john@example.com".
@@ -255,10 +262,10 @@ func splitBare(phrase string) (name, addr string) {
 
 // cleanAddress undoes what senders do to an address: white space, source routes, mailto:, stray
 // brackets and quotes, an encoded word.
-func cleanAddress(s string) string {
+func (p *mailboxParser) cleanAddress(s string) string {
 	s = strings.TrimSpace(dropComments(s))
 	if strings.HasPrefix(s, "=?") {
-		s = decodeWords(s, "")
+		s = p.d.words(s)
 	}
 	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
 		s = s[7:]

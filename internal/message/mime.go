@@ -33,7 +33,7 @@ type part struct {
 // walker takes a letter apart. It counts what it spends.
 type walker struct {
 	warn   func(code, detail string)
-	hint   string // charset of raw 8-bit header text
+	dec    *decoder
 	leaves []*part
 	parts  int
 	groups int
@@ -51,8 +51,8 @@ type place struct {
 func (w *walker) walk(h header, body []byte, at place) {
 	w.parts++
 	p := &part{header: h, body: body, alternative: at.alternative, related: at.related, parent: at.parent}
-	p.ctype = parseContentField(h.get("Content-Type"), w.hint)
-	p.disp = parseContentField(h.get("Content-Disposition"), w.hint)
+	p.ctype = w.dec.contentField(h.get("Content-Type"))
+	p.disp = w.dec.contentField(h.get("Content-Disposition"))
 	w.fixType(p)
 	if !strings.HasPrefix(p.ctype.value, "multipart/") {
 		w.leaves = append(w.leaves, p)

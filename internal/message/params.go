@@ -24,9 +24,9 @@ func (c contentField) get(name string) string {
 	return ""
 }
 
-// parseContentField reads a field, whatever is wrong with it: missing semicolons, stray quotes,
+// contentField reads a field, whatever is wrong with it: missing semicolons, stray quotes,
 // unquoted names with spaces, continuations and charsets of RFC 2231, encoded words in parameters.
-func parseContentField(raw []byte, hint string) contentField {
+func (d *decoder) contentField(raw []byte) contentField {
 	if len(raw) == 0 {
 		return contentField{}
 	}
@@ -47,11 +47,11 @@ func parseContentField(raw []byte, hint string) contentField {
 		return c
 	}
 	c.params = splitParams(s[i:])
-	c.params = join2231(c.params)
+	c.params = d.join2231(c.params)
 	for j := range c.params {
 		p := &c.params[j]
 		if strings.Contains(p.value, "=?") || !isASCIIString(p.value) {
-			p.value = decodeWords(p.value, hint)
+			p.value = d.words(p.value)
 		}
 	}
 	return c
@@ -182,7 +182,7 @@ type piece struct {
 
 // join2231 joins continuations and undoes percent-encoding (RFC 2231 sections 3 and 4). The result stands
 // before a plain parameter of the same name: a sender who gives both gives the plain one to old readers.
-func join2231(params []param) []param {
+func (d *decoder) join2231(params []param) []param {
 	star := false
 	for _, p := range params {
 		star = star || strings.IndexByte(p.name, '*') >= 0
@@ -214,12 +214,12 @@ func join2231(params []param) []param {
 	}
 	joined := make([]param, 0, len(params))
 	for _, name := range names {
-		joined = append(joined, param{name, joinPieces(pieces[name])})
+		joined = append(joined, param{name, d.joinPieces(pieces[name])})
 	}
 	return append(joined, out...)
 }
 
-func joinPieces(ps []piece) string {
+func (d *decoder) joinPieces(ps []piece) string {
 	sort.SliceStable(ps, func(i, j int) bool { return ps[i].no < ps[j].no })
 	charset, first := "", true
 	var raw []byte
@@ -243,9 +243,9 @@ func joinPieces(ps []piece) string {
 		}
 	}
 	if strings.Contains(string(raw), "=?") {
-		return decodeWords(string(raw), charset)
+		return d.words(string(raw))
 	}
-	s, _ := decodeCharset(raw, charset)
+	s, _ := d.charset(raw, charset)
 	return s
 }
 

@@ -45,7 +45,7 @@ var leadWords = phraseSet(`
 
 // originalMessage stands between dashes above a quoted letter.
 var originalMessage = phraseSet(`
-	original message|original mail|original email|original e-mail|reply message|original|message
+	original message|original mail|original email|original e-mail|reply message
 	ursprüngliche nachricht|ursprüngliche mail|ursprüngliche e-mail|originalnachricht|original-nachricht|original nachricht|originalmail|original-mail
 	message d'origine|message d’origine|message original|message initial|message d'origine
 	mensaje original|correo original|mensagem original|messaggio originale|messaggio originario|missatge original|mensaxe orixinal
@@ -147,9 +147,9 @@ func visible(s string) string {
 // decoration are the characters that mail programs draw lines and emphasis with.
 const decoration = "-–—_=*#~+<>[]|·•. \t:"
 
-// undecorated is s in lower case without the decoration around it; drawn tells how many characters went at the left.
+// undecorated is s without the decoration around it; drawn tells how many characters went at the left.
 func undecorated(s string) (text string, drawn int) {
 	t := strings.TrimLeft(s, decoration)
 	drawn = utf8.RuneCountInString(s[:len(s)-len(t)])
-	return strings.ToLower(strings.TrimRight(t, decoration)), drawn
+	return strings.TrimRight(t, decoration), drawn
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"mxdesk/internal/bounce"
 )
@@ -62,22 +64,26 @@ func (r *reader) read(raw []byte) {
 		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
 	}
 	h, rest := splitHeader(raw, true, r.warn)
-	w := walker{warn: r.warn, budget: maxExpand*len(raw) + maxExpandBase}
-	w.hint = parseContentField(h.get("Content-Type"), "").get("charset")
-	r.fields(h, w.hint)
+	w := walker{warn: r.warn, dec: newDecoder(), budget: maxExpand*len(raw) + maxExpandBase}
+	ctype := w.dec.contentField(h.get("Content-Type"))
+	w.dec.hint = headerCharset(w.dec, raw[:len(raw)-len(rest)], ctype.get("charset"))
+	r.fields(h, w.dec)
 	w.walk(h, rest, place{})
 	b := w.assemble()
 
 	lines := b.lines()
-	r.c.Text = joinLines(lines)
+	if r.c.Text = b.onlyPlain(); r.c.Text == "" {
+		r.c.Text = joinLines(lines)
+	}
 	r.c.ReplyText, r.c.QuotedText, r.c.Signature = splitReply(lines, replyContext{forward: isForwardSubject(r.c.Subject), answer: len(r.c.ThreadRefs) > 0})
 	if src := b.sourceHTML(); src != "" {
 		r.c.HTML = CleanText(SanitizeHTML(src, b.hasCID))
 	}
 	r.c.Attachments = b.attachments
 
-	ctype := parseContentField(h.get("Content-Type"), w.hint)
-	r.c.Bounce = bounce.Parse(r.bounceInput(h, ctype, &w, &b))
+	if in := r.bounceInput(h, ctype, &w, &b); mayReport(in, h) {
+		r.c.Bounce = bounce.Parse(in)
+	}
 	f := kindFacts{header: h, ctype: ctype, nullSender: r.nullSender(h), subject: r.c.Subject, answer: len(r.c.ThreadRefs) > 0, report: r.c.Bounce, leaves: b.leaves}
 	if len(r.c.From) > 0 {
 		f.from = strings.ToLower(r.c.From[0].Address)
@@ -86,7 +92,7 @@ func (r *reader) read(raw []byte) {
 }
 
 // fields reads the header.
-func (r *reader) fields(h header, hint string) {
+func (r *reader) fields(h header, d *decoder) {
 	c := r.c
 	if v := h.get("Message-ID"); v != nil {
 		c.MessageID = parseMessageID(v)
@@ -94,15 +100,10 @@ func (r *reader) fields(h header, hint string) {
 	c.InReplyTo = parseIDs(bytes.Join(h.all("In-Reply-To"), []byte(" ")))
 	c.References = parseIDs(bytes.Join(h.all("References"), []byte(" ")))
 	c.ThreadRefs = threadRefs(c.InReplyTo, c.References, c.MessageID)
-	if v := h.get("Date"); v != nil {
-		var ok bool
-		if c.Date, ok = parseDate(v); !ok {
-			r.warn("date", "not a date")
-		}
-	}
+	c.Date = r.date(h)
 	list := func(name string) (all []Mailbox) {
 		for _, v := range h.all(name) {
-			all = append(all, parseMailboxes(v, hint)...)
+			all = append(all, d.mailboxes(v)...)
 		}
 		return all
 	}
@@ -116,37 +117,41 @@ func (r *reader) fields(h header, hint string) {
 	case len(c.From) == 0:
 		r.warn("no-from", "no From address")
 	}
-	c.Subject = decodeHeader(h.get("Subject"), hint)
+	c.Subject = d.header(h.get("Subject"))
 	c.SubjectClean = CleanSubject(c.Subject)
+}
+
+// headerCharset is the charset of raw 8-bit text in the header: that of the body, unless the body tells none.
+func headerCharset(d *decoder, block []byte, declared string) string {
+	if name := charsetName(declared); name != "" && name != "us-ascii" && name != "utf-8" || isASCII(block) || utf8.Valid(block) {
+		return declared
+	}
+	if name := d.detect(block); name != "" {
+		return name
+	}
+	return "windows-1252"
+}
+
+// date is the first Date field that names a day and a time, else the first that names a day.
+func (r *reader) date(h header) time.Time {
+	var day time.Time
+	for _, v := range h.all("Date") {
+		t, exact, ok := parseDate(v)
+		if exact {
+			return t
+		}
+		if ok && day.IsZero() {
+			day = t
+		}
+	}
+	if day.IsZero() && h.has("Date") {
+		r.warn("date", "not a date")
+	}
+	return day
 }
 
 // nullSender tells whether the letter came with a null return path, by the transaction or by the field that final
 // delivery adds.
 func (r *reader) nullSender(h header) bool {
 	return r.env.NullSender || h.has("Return-Path") && strings.ReplaceAll(unfold(h.get("Return-Path")), " ", "") == "<>"
-}
-
-// bounceInput is what the reader of reports needs.
-func (r *reader) bounceInput(h header, ctype contentField, w *walker, b *body) *bounce.Input {
-	in := &bounce.Input{
-		Header: func(name string) []string {
-			var out []string
-			for _, v := range h.all(name) {
-				out = append(out, decodeHeader(v, w.hint))
-			}
-			return out
-		},
-		NullSender: r.nullSender(h),
-		Type:       ctype.value,
-		ReportType: strings.ToLower(ctype.get("report-type")),
-		Subject:    r.c.Subject,
-		Text:       r.c.Text,
-	}
-	if len(r.c.From) > 0 {
-		in.From = strings.ToLower(r.c.From[0].Address)
-	}
-	for _, p := range b.leaves {
-		in.Parts = append(in.Parts, bounce.Part{Type: p.ctype.value, Data: p.decode(w)})
-	}
-	return in
 }

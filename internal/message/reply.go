@@ -13,7 +13,11 @@ type mark struct {
 	text  string // visible text, without quote marks and surrounding space
 	depth int
 	blank bool
+	label labelKind // which field of a quoted header it starts with
 }
+
+// maxReplyLines bounds what is looked at for quotes; nobody writes so much, and a pasted log is no history.
+const maxReplyLines = 50_000
 
 // replyContext is what the header says about how a text came to be.
 type replyContext struct {
@@ -50,6 +54,9 @@ func marks(lines []line) []mark {
 		}
 		m.text = visible(m.raw)
 		m.blank = m.text == ""
+		if m.depth == 0 {
+			m.label = labelOf(m.text)
+		}
 	}
 	return out
 }
@@ -80,6 +87,9 @@ type span struct {
 // splitReply parts the text of a letter into new words, quoted history and signature. A letter that is passed on
 // stays; text between quotes keeps the quotes it answers. In doubt a line is the writer's.
 func splitReply(lines []line, ctx replyContext) (reply, quoted, signature string) {
+	if len(lines) > maxReplyLines {
+		return joinLines(lines), "", ""
+	}
 	s := splitter{lines: marks(lines), ctx: ctx}
 	s.scan()
 	s.join()
@@ -261,7 +271,7 @@ func (s *splitter) aboveRule(i int) int {
 // Subject in the language of the mail program.
 func (s *splitter) isHeaderBlock(i int) bool {
 	const maxBlock = 14
-	kind := labelOf(s.lines[i].text)
+	kind := s.lines[i].label
 	if kind == 0 || kind == labelOther {
 		return false
 	}
@@ -277,7 +287,7 @@ func (s *splitter) isHeaderBlock(i int) bool {
 			}
 			continue
 		}
-		k := labelOf(m.text)
+		k := m.label
 		if k == 0 {
 			if strange++; strange > 2 || blanks > 0 {
 				break
@@ -323,7 +333,12 @@ func labelOf(s string) labelKind {
 	if strings.HasPrefix(s[colon+size:], "//") {
 		return 0
 	}
-	return labels[strings.ToLower(strings.Trim(s[:colon], "*_| \t"))]
+	var buf [maxLabel]byte
+	name := strings.Trim(s[:colon], "*_| \t")
+	if isASCIIString(name) {
+		return labels[string(appendLower(buf[:0], name))]
+	}
+	return labels[strings.ToLower(name)]
 }
 
 // isOriginal knows "-----Original Message-----" in many languages: the words alone between drawn lines.
@@ -336,7 +351,7 @@ func isOriginal(s string) bool {
 		return false
 	}
 	text, drawn := undecorated(s)
-	return drawn >= 2 && len(text) > 0 && originalMessage[text] && (text != "original" && text != "message")
+	return drawn >= 2 && originalMessage[strings.ToLower(text)]
 }
 
 // isForwarded knows the line above a letter that is passed on.
@@ -344,10 +359,14 @@ func isForwarded(s string) bool {
 	if len(s) > 120 || len(s) < 6 {
 		return false
 	}
+	if !strings.HasSuffix(s, ":") && strings.IndexByte(decoration, s[0]) < 0 && s[0] < utf8.RuneSelf {
+		return false
+	}
 	text, drawn := undecorated(s)
 	if drawn < 2 && !strings.HasSuffix(s, ":") {
 		return false
 	}
+	text = strings.ToLower(text)
 	for _, f := range forwarded {
 		if strings.HasPrefix(text, f) {
 			return true

@@ -154,6 +154,8 @@ func (s *splitter) beforeRules(from, to int) int {
 // render makes the three texts.
 func (s *splitter) render() (reply, quoted, signature string) {
 	var own, history, footer strings.Builder
+	own.Grow(s.size(spanOwn))
+	history.Grow(s.size(spanQuote) + s.size(spanIntro) + s.size(spanTail))
 	for _, sp := range s.spans {
 		b := &history
 		switch sp.kind {
@@ -167,6 +169,20 @@ func (s *splitter) render() (reply, quoted, signature string) {
 		}
 	}
 	return trimText(own.String()), trimText(history.String()), trimText(footer.String())
+}
+
+// size is about how many bytes the spans of one kind render to.
+func (s *splitter) size(kind spanKind) int {
+	n := 0
+	for _, sp := range s.spans {
+		if sp.kind != kind {
+			continue
+		}
+		for i := sp.from; i < sp.to; i++ {
+			n += len(s.lines[i].line.text) + 2*s.lines[i].quote + 1
+		}
+	}
+	return n
 }
 
 // trimText removes empty lines at both ends and white space at the end; the first line keeps its indent.

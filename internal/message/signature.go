@@ -20,12 +20,15 @@ var deviceWords = strings.Split("iphone|ipad|ipod|android|mobil|phone|cell|galax
 	"handy|gerät|téléphone|telefon|teléfono|telefone|celular|móvil|cellulare|puhelin|смартфон|телефон|устройств|携帯|手机|手機|휴대|mac|apple|ios|app|proton|tutanota|yahoo|gmail|gmx|web.de|mailbox|airmail|thunderbird|k-9|aquamail|bluemail|typeapp|spark|newton|mail.ru|yandex|myMail|mymail|email|e-mail|"+
 	"mail|courrier|correo|avast|avg|orange|vodafone|t-mobile|verizon|at&t|galaxy|surface|fairphone|zimbra|superhuman|hey|front|boxer|nine|edison|canary|polymail|mailspring|em client|postbox|the bat|touch|webmail|laptop|ti-", "|")
 
+// footerFrame is what footers are framed with.
+const footerFrame = "<>()[]*_- \t.~|"
+
 // isFooter tells whether a line is what a device or program adds to every letter.
 func isFooter(s string) bool {
-	if len(s) > 160 || len(s) < 6 {
+	if len(s) > 160 || len(s) < 6 || !maySent(s) {
 		return false
 	}
-	t := strings.ToLower(strings.Trim(s, "<>()[]*_- \t.~|"))
+	t := strings.ToLower(strings.Trim(s, footerFrame))
 	if !hasSentPhrase(t) {
 		return false
 	}
@@ -55,13 +58,61 @@ func isFooter(s string) bool {
 	return false
 }
 
-func hasSentPhrase(t string) bool {
+// sentBy are sentStarts by their first and sentEnds by their last bytes: most lines are told apart by them.
+var sentBy = func() (by struct{ first, last map[sentKey][]string }) {
+	by.first, by.last = map[sentKey][]string{}, map[sentKey][]string{}
 	for _, p := range sentStarts {
+		k := firstKey(p)
+		by.first[k] = append(by.first[k], p)
+	}
+	for _, p := range sentEnds {
+		k := lastKey(p)
+		by.last[k] = append(by.last[k], p)
+	}
+	return by
+}()
+
+// sentKey is three bytes in lower case; of bytes that are no ASCII only that they are none.
+type sentKey [3]byte
+
+func keyByte(c byte) byte {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	case c >= utf8.RuneSelf:
+		return utf8.RuneSelf
+	}
+	return c
+}
+
+func firstKey(s string) (k sentKey) {
+	for i := range min(len(s), len(k)) {
+		k[i] = keyByte(s[i])
+	}
+	return k
+}
+
+func lastKey(s string) (k sentKey) {
+	for i := range min(len(s), len(k)) {
+		k[i] = keyByte(s[len(s)-1-i])
+	}
+	return k
+}
+
+// maySent tells by the first and last letters whether a line can be a footer.
+func maySent(s string) bool {
+	s = strings.Trim(s, footerFrame)
+	return len(sentBy.first[firstKey(s)]) > 0 || len(sentBy.last[lastKey(s)]) > 0
+}
+
+// hasSentPhrase tells whether a lower-case line starts or ends like a footer.
+func hasSentPhrase(t string) bool {
+	for _, p := range sentBy.first[firstKey(t)] {
 		if strings.HasPrefix(t, p) {
 			return true
 		}
 	}
-	for _, p := range sentEnds {
+	for _, p := range sentBy.last[lastKey(t)] {
 		if strings.HasSuffix(t, p) {
 			return true
 		}
@@ -109,6 +160,7 @@ const (
 	maxWeakLines  = 8
 	maxWeakColumn = 90
 	maxSureLines  = 60
+	maxTail       = 400 // lines of any kind
 )
 
 // findSignature returns where the signature of lines[from:to] starts, or to. The lines are all the
@@ -128,7 +180,7 @@ func findSignature(lines []mark, from, to int) int {
 		}
 		switch signatureLine(m.raw, m.text) {
 		case sigSure:
-			if countWritten(lines, i, to) <= maxSureLines {
+			if to-i <= maxTail && countWritten(lines, i, to) <= maxSureLines {
 				return i
 			}
 		case sigWeak:
@@ -153,6 +205,9 @@ func startsParagraph(lines []mark, i, from int) bool {
 
 // onlyFooters tells whether nothing but footers is left.
 func onlyFooters(lines []mark, from, to int) bool {
+	if to-from > maxTail {
+		return false
+	}
 	for i := from; i < to; i++ {
 		if m := &lines[i]; !m.blank && m.depth == 0 && !isFooter(m.text) && !isRule(m.text) {
 			return false
@@ -166,14 +221,14 @@ func onlyTail(lines []mark, from, to int) bool {
 	return onlyFooters(lines, from, to) || weakTail(lines, from, to) || findSigStart(lines, from, to)
 }
 
-// findSigStart tells whether the first written line after a footer starts a signature.
+// findSigStart tells whether the first written line after footers starts a signature.
 func findSigStart(lines []mark, from, to int) bool {
-	for i := from; i < to; i++ {
-		if m := &lines[i]; !m.blank {
-			return signatureLine(m.raw, m.text) != sigNone || isFooter(m.text) && onlyTail(lines, i+1, to)
+	for i := from; i < to && i < from+maxTail; i++ {
+		if m := &lines[i]; !m.blank && !isFooter(m.text) {
+			return signatureLine(m.raw, m.text) != sigNone
 		}
 	}
-	return true
+	return false
 }
 
 func countWritten(lines []mark, from, to int) int {
@@ -188,6 +243,9 @@ func countWritten(lines []mark, from, to int) int {
 
 // weakTail tells whether the lines look like a signature: few, short, and no sentences.
 func weakTail(lines []mark, from, to int) bool {
+	if to-from > maxTail {
+		return false
+	}
 	n := 0
 	for i := from; i < to; i++ {
 		m := &lines[i]
@@ -210,7 +268,7 @@ func isSentence(s string) bool {
 
 // isListFooter tells whether line i starts what mailing lists add below a letter.
 func isListFooter(lines []mark, i, to int) bool {
-	if text := lines[i].text; len(text) < 20 || text[0] != '_' && text[0] != '-' || !isRule(text) {
+	if text := lines[i].text; to-i > maxTail || len(text) < 20 || text[0] != '_' && text[0] != '-' || !isRule(text) {
 		return false
 	}
 	seen := 0

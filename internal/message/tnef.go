@@ -242,5 +242,5 @@ func cString(v []byte) string {
 	if i := bytes.IndexByte(v, 0); i >= 0 {
 		v = v[:i]
 	}
-	return guess(v)
+	return newDecoder().guess(v)
 }

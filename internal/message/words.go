@@ -16,25 +16,24 @@ type word struct {
 	data    []byte
 }
 
-// decodeHeader is the text of an unstructured field: unfolded, encoded words decoded, on one line.
-// hint is the charset of raw 8-bit text, when the letter tells one.
-func decodeHeader(raw []byte, hint string) string {
-	return CleanLine(decodeWords(unfold(raw), hint))
+// header is the text of an unstructured field: unfolded, encoded words decoded, on one line.
+func (d *decoder) header(raw []byte) string {
+	return CleanLine(d.words(unfold(raw)))
 }
 
-// decodeWords decodes the encoded words of s wherever they stand: inside quotes, glued to other text,
+// words decodes the encoded words of s wherever they stand: inside quotes, glued to other text,
 // with spaces in them. White space between two of them goes; bytes of neighbours with one charset are
 // joined before they are decoded, because some mailers split characters. What is no encoded word stays.
-func decodeWords(s, hint string) string {
+func (d *decoder) words(s string) string {
 	if !strings.Contains(s, "=?") {
-		return decodeRaw(s, hint)
+		return d.raw(s)
 	}
 	var out strings.Builder
 	out.Grow(len(s))
 	var run word // not yet written
 	flush := func() {
 		if len(run.data) > 0 {
-			text, _ := decodeCharset(run.data, run.charset)
+			text, _ := d.charset(run.data, run.charset)
 			out.WriteString(text)
 		}
 		run = word{}
@@ -47,13 +46,13 @@ func decodeWords(s, hint string) string {
 		w, n := scanWord(s[i:])
 		if n == 0 {
 			flush()
-			out.WriteString(decodeRaw(s[:i+2], hint))
+			out.WriteString(d.raw(s[:i+2]))
 			s = s[i+2:]
 			continue
 		}
 		if strings.TrimSpace(s[:i]) != "" || (i > 0 && run.data == nil) {
 			flush()
-			out.WriteString(decodeRaw(s[:i], hint))
+			out.WriteString(d.raw(s[:i]))
 		}
 		if run.data != nil && charsetName(run.charset) != charsetName(w.charset) {
 			flush()
@@ -66,21 +65,21 @@ func decodeWords(s, hint string) string {
 		s = s[i+n:]
 	}
 	flush()
-	out.WriteString(decodeRaw(s, hint))
+	out.WriteString(d.raw(s))
 	return out.String()
 }
 
-// decodeRaw is text outside encoded words: UTF-8 when valid (RFC 6532), else of the charset of the body, else guessed.
-func decodeRaw(s, hint string) string {
+// raw is text outside encoded words: UTF-8 when valid (RFC 6532), else of the charset of the body, else guessed.
+func (d *decoder) raw(s string) string {
 	if utf8.ValidString(s) && strings.IndexByte(s, 0x1b) < 0 {
 		return s
 	}
-	if name := charsetName(hint); name != "" && name != "us-ascii" && name != "utf-8" {
-		if text, ok := decodeCharset([]byte(s), hint); ok {
+	if name := charsetName(d.hint); name != "" && name != "us-ascii" && name != "utf-8" {
+		if text, ok := d.charset([]byte(s), d.hint); ok {
 			return text
 		}
 	}
-	return guess([]byte(s))
+	return d.guess([]byte(s))
 }
 
 // scanWord reads the encoded word at the start of s and tells its length, 0 if there is none.
