@@ -262,7 +262,9 @@ func letter(body string) string {
 	return "From: A <a@example.org>\r\nSubject: hello\r\n\r\n" + body
 }
 
-var testCert = sync.OnceValue(func() tls.Certificate {
+var testCert = sync.OnceValue(newTestCert)
+
+func newTestCert() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -276,7 +278,7 @@ var testCert = sync.OnceValue(func() tls.Certificate {
 		panic(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-})
+}
 
 // withTLS offers STARTTLS.
 func withTLS(cfg *Config) {

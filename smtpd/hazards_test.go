@@ -26,6 +26,7 @@ func TestS1SmugglingOverDATA(t *testing.T) {
 		"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\r\r\n.\r\n", "\r\n\x00.\r\n", "\n\n.\r\n", "\r\n.\r\r\n", "\x00\r\n.\r\n",
 	} {
 		t.Run(fmt.Sprintf("%q", end), func(t *testing.T) {
+			t.Parallel()
 			backend := &fakeBackend{}
 			p := start(t, backend).inData()
 			p.send(letter("x" + end + "MAIL FROM:<smuggled@example.org>\r\nRCPT TO:<help@example.test>\r\nDATA\r\n" + letter("smuggled\r\n.\r\n")))
@@ -35,6 +36,7 @@ func TestS1SmugglingOverDATA(t *testing.T) {
 			}
 		})
 		t.Run(fmt.Sprintf("%q and wait", end), func(t *testing.T) {
+			t.Parallel()
 			// The client takes it for the end, and waits: it must be told, and then gets no more.
 			if end == "\r\n.\r" {
 				t.Skip("as yet the begin of the true end")
@@ -388,6 +390,7 @@ func TestS12StopTellsTheIdle(t *testing.T) {
 	idle := []*peer{r.dial(), r.greeted(), r.greeted()}
 	idle[0].want("220")
 	idle[1].startTLS()
+	idle[1].do("EHLO x\r\n", "250")
 	idle[2].do("MAIL FROM:<a@example.org>\r\n", "250")
 	idle[2].send("RCPT TO:<he") // half a command
 	r.stop()

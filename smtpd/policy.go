@@ -55,8 +55,9 @@ func readHeader(raw []byte, limit int) headerFacts {
 			break
 		}
 		h.octets += len(field)
-		name, body, _ := bytes.Cut(field, []byte(":"))
+		name, body, ok := bytes.Cut(field, []byte(":"))
 		switch name = bytes.TrimRight(name, " \t"); {
+		case !ok:
 		case bytes.EqualFold(name, []byte("Received")):
 			h.received++
 		case bytes.EqualFold(name, []byte("From")):

@@ -301,7 +301,7 @@ func (w *wire) answer(r reply) {
 func (w *wire) count(code int) {
 	switch {
 	case code == 421:
-		w.state = hungUp
+		w.state, w.lingers = hungUp, true
 	case code >= 500 && code <= 504:
 		if w.bad++; w.bad > w.srv.cfg.MaxBadCommands {
 			w.hangUp(replyTooManyBad)
