@@ -114,6 +114,11 @@ func fieldAddress(value string) string {
 		}
 	}
 	value = unquote(unescape(strings.Trim(value, "<> \t',;")))
+	if strings.ContainsAny(value, " \t") {
+		if f := findAddresses(head(value, maxField)); len(f) > 0 {
+			value = f[0].addr // a comment, or a command line, beside it
+		}
+	}
 	return strings.ToLower(clean(value, maxAddress))
 }
 

@@ -128,7 +128,7 @@ func speaksForReport(in *Input, said []string, failed []string) bool {
 		return tells || subject
 	case holds(from, "postmaster"):
 		return subject || tells && (machine || evident(said) && len(fieldValues(in, "In-Reply-To", 1)) == 0)
-	case subject && tells && machine:
+	case subject && tells && (machine || holds(from, "robot")):
 		return evident(said)
 	}
 	return tells && fromListManager(in)

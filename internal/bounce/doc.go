@@ -16,16 +16,16 @@
 //
 // A DSN and the free text beside it are read together: the fields say who and what became of
 // it, the text often says why. A letter without fields is a report only if enough speaks for a
-// machine that gave up (detect.go); a person who quotes a bounce has written no bounce.
+// machine that gave up (detect.go, notices.txt); a person who quotes a bounce has written no bounce.
 //
 // The reason of a failure (reason.go) is found in this order:
 //
-//  1. clear words of the remote system (phrases.go), in the diagnostic before the free text
+//  1. clear words of the remote system (phrases.txt)
 //  2. the enhanced status code, RFC 3463 and what large systems made of it (status.go)
-//  3. vague words, such as "rejected"
-//  4. the SMTP reply code
+//  3. likely words of the remote system, then what the notice says in free text
+//  4. vague words, such as "rejected", and the SMTP reply code
 //
 // Words come before codes because systems choose their words with more care: 5.1.1 is sent
 // with "mailbox full" and 5.7.1 with "user unknown" every day. To teach the package a new
-// wording, add a line to phrases.go.
+// wording, add a line to phrases.txt; what notices look like is in notices.txt.
 package bounce

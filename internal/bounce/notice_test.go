@@ -377,6 +377,115 @@ them@there.example: Domain does not exist
 
 ` + quoted, "them@there.example failed   host_unknown"},
 
+		{"MDaemon", "MDaemon@there.example", "MDaemon Notification -- Attachment Removed", `The following addresses did NOT receive a copy of your message:
+
+> them@there.example
+
+--- Session Transcript ---
+ Parsing Message
+ --> RCPT To:<them@there.example>
+ <-- 550 <them@there.example>, Recipient unknown
+--- End Transcript ---
+`, "them@there.example failed  550 user_unknown"},
+
+		{"LSMTP", "postmaster@lists.there.example", "Undelivered mail", `The enclosed message could not be delivered to the following recipients.
+
+--> Error description:
+
+Error-for:  them@there.example
+Error-Code: 3
+Error-Text: no such user
+
+Error-End:  One error reported.
+`, "them@there.example failed   user_unknown"},
+
+		{"a heading and an address behind it", "Mail Delivery Subsystem <postmaster@there.example>", "Undeliverable message", `Undeliverable Address:  them@there.example
+Reason: mailbox full
+
+Original message attached
+`, "them@there.example failed   mailbox_full"},
+
+		{"an address in quotation marks", "Mail Delivery System <MAILER-DAEMON@there.example>", "Mail delivery failed", `This message was created automatically by mail delivery software.
+
+The message addressed to 'them@there.example' could not be delivered:
+no such user here
+
+---- START OF RETURNED MESSAGE ----
+` + quoted, "them@there.example failed   user_unknown"},
+
+		{"MailEnable", "Postmaster <postmaster@there.example>", "Message Delivery Failure", `Message could not be delivered to some recipients.
+The following recipient(s) could not be reached:
+
+	Recipient: [SMTP:them@there.example]
+	Reason: Remote SMTP Server Returned: 550 No such user here
+
+
+Message headers follow:
+
+` + quoted, "them@there.example failed  550 user_unknown"},
+
+		{"Dovecot", "Mail Delivery Subsystem <postmaster@there.example>", "Automatically rejected mail", `Your message to <them@there.example> was automatically rejected:
+Quota exceeded (mailbox for user is full)
+`, "them@there.example failed   mailbox_full"},
+
+		{"Netscape", "Mail Administrator <Postmaster@there.example>", "Mail System Error - Returned Mail", `This Message was undeliverable due to the following reason:
+
+The following destination addresses were unknown (please check
+the addresses and re-mail the message):
+
+SMTP <them@there.example>
+
+Please reply to Postmaster@there.example
+if you feel this message to be in error.
+`, "them@there.example failed   user_unknown"},
+
+		{"McAfee", "Mail Delivery Subsystem <postmaster@filter.there.example>", "Delivery Status", `This email was created automatically by the gateway.
+
+--- The following addresses had delivery problems ---
+
+<them@there.example>   (User unknown them@there.example)
+
+`, "them@there.example failed   user_unknown"},
+
+		{"Sendmail, several", "Mail Delivery Subsystem <MAILER-DAEMON@mx.there.example>", "Returned mail: Host unknown (Name server: nowhere.example: host not found)", `The original message was received at Mon, 2 Mar 2026 10:00:00 +0000
+
+   ----- The following addresses had permanent fatal errors -----
+<them@there.example>
+<other@nowhere.example>
+
+   ----- Transcript of session follows -----
+... while talking to mx.there.example.:
+>>> RCPT To:<them@there.example>
+<<< 552 5.2.2 <them@there.example>... Mailbox full
+550 5.2.2 <them@there.example>... Mailbox full
+550 5.1.2 <other@nowhere.example>... Host unknown (Name server: nowhere.example: host not found)
+
+   ----- Original message follows -----
+
+` + quoted, "them@there.example failed 5.2.2 552 mailbox_full; other@nowhere.example failed 5.1.2 550 host_unknown"},
+
+		{"Mimecast", "Mail Delivery System <MAILER-DAEMON@us-mta.example>", "[Postmaster] Email Delivery Failure", `Your message was not delivered to some or all of the recipients.
+
+them@there.example
+  Reason: Remote server returned '550 Rejected by header based Blocked Senders'
+`, "them@there.example failed  550 policy"},
+
+		{"Proofpoint", "Mail Delivery Subsystem <MAILER-DAEMON@mx0a.example>", "Returned mail: see transcript for details", `   ----- The following addresses had permanent fatal errors -----
+<them@there.example>
+    (reason: 550 5.7.0 Local Policy Violation - Reject)
+`, "them@there.example failed 5.7.0 550 policy"},
+
+		{"iCloud", "Mail Delivery Subsystem <MAILER-DAEMON@me.example>", "Undeliverable: Hello", `Your message
+
+	Subject: Hello
+
+could not be delivered to the following recipients:
+
+Recipient address: them@there.example
+Reason: Remote SMTP server has rejected address
+Diagnostic code: smtp;550 5.1.1 unknown or illegal alias: them@there.example
+`, "them@there.example failed 5.1.1 550 user_unknown"},
+
 		{"a Chinese provider", "Postmaster@163.example", "系统退信/Systems bounce", `抱歉，您的邮件被退回来了……
 
 原邮件信息:

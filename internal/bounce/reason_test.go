@@ -1,6 +1,10 @@
 package bounce
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 // TestReason holds the wordings of many systems against the reasons they mean.
 func TestReason(t *testing.T) {
@@ -125,6 +129,40 @@ func TestReason(t *testing.T) {
 		{"5.3.2", "521", "521 5.3.2 Host does not accept mail", NotAccepting},
 		{"", "", "an MX or SRV record indicated no SMTP service", NotAccepting},
 
+		// wordings of single providers
+		{"5.0.0", "550", "550 DT:SPM mx1,AAAA", Spam},
+		{"4.7.0", "421", "421 4.7.0 IP not in whitelist for RCPT domain, closing connection", Blocked},
+		{"4.2.1", "450", "450 4.2.1 Peak SMTP relay limit exceeded for customer.", RateLimited},
+		{"4.2.1", "450", "450 4.2.1 The user you are trying to contact is receiving mail too quickly.", RateLimited},
+		{"4.5.3", "452", "452 4.5.3 Your message has too many recipients.", RateLimited},
+		{"5.2.3", "552", "552 5.2.3 Your message exceeded our message size limits.", TooLarge},
+		{"5.0.0", "550", "550 unavailable mail user", UserUnknown},
+		{"5.0.0", "550", "550 local server don't exists that user", UserUnknown},
+		{"5.0.0", "550", "550 This account has been temporarily suspended", Suspended},
+		{"5.0.0", "550", "550 user has exhausted allowed storage space", MailboxFull},
+		{"5.0.0", "552", "552 exceeded mailsize limit", TooLarge},
+		{"5.0.0", "550", "550 sending quota exceeded", RateLimited},
+		{"5.0.0", "550", "550 csi.filter.example Poor Reputation Sender.", Blocked},
+		{"5.0.0", "554", "554 Email rejected due to security policies", Policy},
+		{"5.0.0", "554", "554 Maximum email size exceeded", TooLarge},
+		{"5.0.0", "553", "553 5.7.1 [BL21] Connections not accepted from IP addresses on Spamhaus PBL", Blocked},
+		{"4.7.0", "421", "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints", Blocked},
+		{"5.7.9", "554", "554 5.7.9 Message not accepted for policy reasons.", Policy},
+		{"5.7.1", "554", "554 5.7.1 [CS01] Message rejected due to local policy.", Policy},
+		{"5.0.0", "421", "421 mwinf ME Trop de connexions, veuillez verifier votre configuration. Too many connections, slow down.", RateLimited},
+		{"5.7.509", "550", "550 5.7.509 Access denied, sending domain us.example does not pass DMARC verification", AuthFailure},
+		{"5.7.1", "550", "550 5.7.1 Service unavailable, Client host [192.0.2.1] blocked using Spamhaus.", Blocked},
+		{"5.7.64", "550", "550 5.7.64 TenantAttribution; Relay Access Denied", Policy},
+		{"5.2.121", "550", "550 5.2.121 Recipient's per hour message receive limit from specific sender exceeded.", RateLimited},
+		{"5.0.0", "550", "550 Rejected: us.example listed in rbl.filter.example", Blocked},
+		{"5.0.0", "554", "554 Transaction failed: Duplicate header 'DKIM-Signature'.", Content},
+		{"5.0.0", "550", "550 mail with a potentially executable attachment is not accepted", Content},
+		{"4.3.0", "", "can't create user output file. Command output: disk quota exceeded", MailboxFull},
+		{"5.3.0", "", "Command died with status 1: /usr/bin/filter", Undefined},
+		{"4.3.0", "", "mail transport unavailable", Undefined},
+		{"5.4.6", "", "Sorry. Although I'm listed as a best-preference MX or A for that host, it isn't in my control/locals file (#5.4.6)", Loop},
+		{"4.0.0", "", "DNS Error: DNS type 'mx' lookup of nowhere.example responded with code NXDOMAIN Domain name not found: nowhere.example", Network},
+
 		// nothing to go by
 		{"5.0.0", "554", "554 5.0.0 Service unavailable", Undefined},
 		{"5.3.0", "554", "554 5.3.0 unknown mailer error 255", Undefined},
@@ -138,5 +176,99 @@ func TestReason(t *testing.T) {
 		if got := e.reason(); got != tt.want {
 			t.Errorf("%s %q: %s, want %s", tt.status, tt.said, got, tt.want)
 		}
+	}
+}
+
+// TestPhrases makes sure that no line of phrases.txt is misspelt, double or without effect.
+func TestPhrases(t *testing.T) {
+	reasons := []string{
+		UserUnknown, HostUnknown, MailboxFull, Suspended, Moved, Blocked, Spam, Policy, AuthFailure, TooLarge, Content, RateLimited,
+		Network, TLSRequired, Expired, SystemFull, Loop, NotAccepting, Filtered, Undefined,
+	}
+	all := lexicons()
+	if len(all) != 3 || all["clear"] == nil || all["likely"] == nil || all["vague"] == nil {
+		t.Fatalf("levels: %d", len(all))
+	}
+	for level, l := range all {
+		for _, r := range l.reasons {
+			if !slices.Contains(reasons, r) {
+				t.Errorf("%s: no such reason: %s", level, r)
+			}
+		}
+		for _, list := range l.byKey {
+			for _, p := range list {
+				var words []string
+				for _, f := range p.fragments {
+					words = append(words, f.text)
+				}
+				text := strings.Join(words, " ")
+				if text != strings.ToLower(text) || len(text) < 3 {
+					t.Errorf("%s: %q", level, text)
+				}
+				if got := l.find(text); got == "" {
+					t.Errorf("%s: %q does not find itself", level, text)
+				}
+			}
+		}
+	}
+}
+
+func TestSigns(t *testing.T) {
+	for _, list := range []string{
+		"daemon", "postmaster", "robot", "subject", "subject within", "answer", "opening", "waiting", "over", "marker", "recipient label",
+		"other label", "verdict", "help",
+	} {
+		if len(signs()[list]) == 0 {
+			t.Errorf("no %s", list)
+		}
+		for _, s := range signs()[list] {
+			if s != strings.ToLower(s) {
+				t.Errorf("%s: %q", list, s)
+			}
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	for text, want := range map[string]string{
+		"550 5.1.1 <a@b.example> unknown":       "5.1.1",
+		"5.0.0 (permanent failure)":             "5.0.0",
+		"(#5.7.1)":                              "5.7.1",
+		"550-5.7.509 no":                        "5.7.509",
+		"host 5.1.1.7 said no":                  "",
+		"version 4.82.1a":                       "",
+		"mx.5.1.1.example":                      "",
+		"5.1.":                                  "",
+		"said: 450 4.2.2, then 550 5.1.1":       "4.2.2",
+		"the temporary 4.4.1.":                  "4.4.1",
+		"3.1.1 is no class, and 5.1234.1 is no": "",
+	} {
+		if got := firstStatus(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	for _, tt := range []struct{ text, status, want string }{
+		{"550 5.1.1 unknown", "5.1.1", "550"},
+		{"554 4.4.7 expired <421 4.4.2 timed out>", "4.4.7", "421"},
+		{"Received 550-no such", "", "550"},
+		{"said:550.", "", "550"},
+		{"10.550.1.1 and a550 and 550a", "", ""},
+		{"limit of 500 messages, 512 bytes", "", ""},
+		{"250 2.1.5 Ok", "2.1.5", "250"},
+		{"250 queued, then 452 full", "", "452"},
+		{"port 4500, id 55012", "", ""},
+	} {
+		if got := pickCode(tt.text, tt.status); got != tt.want {
+			t.Errorf("%q %s: %q, want %q", tt.text, tt.status, got, tt.want)
+		}
+	}
+}
+
+func TestOfReply(t *testing.T) {
+	if got := OfReply(552, "5.2.2", "mailbox full"); got != MailboxFull {
+		t.Error(got)
+	}
+	if got := OfReply(550, "", "no such user here"); got != UserUnknown {
+		t.Error(got)
 	}
 }

@@ -168,7 +168,7 @@ func statusReason(status string) string {
 var codeReasons = map[string]string{
 	"422": MailboxFull, "431": SystemFull, "441": Network, "442": Network, "446": Loop, "447": Expired,
 	"452": SystemFull, "454": TLSRequired,
-	"511": UserUnknown, "512": HostUnknown, "513": UserUnknown, "521": NotAccepting, "523": TooLarge, "525": Suspended,
-	"530": Policy, "534": TooLarge, "535": Policy, "541": Spam, "551": UserUnknown, "552": MailboxFull, "556": NotAccepting,
+	"511": UserUnknown, "512": HostUnknown, "513": UserUnknown, "521": NotAccepting, "523": TLSRequired, "525": Suspended,
+	"530": Policy, "534": Policy, "535": Policy, "541": Spam, "551": UserUnknown, "552": MailboxFull, "556": NotAccepting,
 	"571": Policy,
 }
