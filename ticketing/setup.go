@@ -13,26 +13,23 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/outbound"
 )
 
 // NewOrganisation describes an organisation to be made.
 type NewOrganisation struct {
 	Name     string
-	Domain   string // its first support domain
-	Address  string // its first support address, in that domain
+	Address  string // its first support address; the domain becomes its first domain
 	Category string // "": General
 }
 
-// CreateOrganisation makes an organisation with one domain, one category and one support address.
+// CreateOrganisation makes an organisation with one domain and its DKIM keys, one category and one support address.
 func (s *Service) CreateOrganisation(ctx context.Context, n NewOrganisation) (int32, error) {
-	domain, err := address.ParseDomain(n.Domain)
-	if err != nil {
-		return 0, fmt.Errorf("%w: the domain: %w", ErrInvalid, err)
-	}
 	support, err := address.Parse(n.Address)
-	if err != nil || support.Domain != domain {
-		return 0, fmt.Errorf("%w: the support address must be a mail address in %s", ErrInvalid, domain)
+	if err != nil {
+		return 0, fmt.Errorf("%w: the support address: %w", ErrInvalid, err)
 	}
+	domain := support.Domain
 	if strings.ContainsRune(support.Local, '+') {
 		return 0, fmt.Errorf("%w: a support address holds no '+': what follows it is for signed addresses", ErrInvalid)
 	}
@@ -41,13 +38,20 @@ func (s *Service) CreateOrganisation(ctx context.Context, n NewOrganisation) (in
 	}
 	key := make([]byte, address.MinKey)
 	rand.Read(key) //nolint:errcheck // it never fails
+	keys, err := outbound.GenerateKeys(domain, s.clock())
+	if err != nil {
+		return 0, err
+	}
 	var organisation int32
 	err = s.setUp(ctx, func(tx pgx.Tx, revision int64) error {
 		organisation, err = insertOrganisation(ctx, tx, n.Name, key, revision)
 		if err != nil {
 			return err
 		}
-		return insertFirstAddress(ctx, tx, organisation, domain, n.Category, support.Key())
+		if err := insertFirstAddress(ctx, tx, organisation, domain, n.Category, support.Key()); err != nil {
+			return err
+		}
+		return outbound.AddKeys(ctx, tx, organisation, keys)
 	})
 	return organisation, err
 }

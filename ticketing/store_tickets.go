@@ -122,6 +122,19 @@ func selectLetter(ctx context.Context, q querier, organisation int32, letter id.
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[LetterSummary])
 }
 
+// Looking for an address reads the log from its new end; the planner stops at the limit.
+const sqlSelectTraced = letterColumns + `
+  AND ($2::uuid IS NULL OR letter_id = $2) AND ($3 = '' OR message_id = $3) AND ($4 = '' OR lower(from_address) = $4)
+ORDER BY letter_id DESC LIMIT $5`
+
+func selectTraced(ctx context.Context, q querier, organisation int32, letter id.ID, messageID, from string) ([]LetterSummary, error) {
+	rows, err := q.Query(ctx, sqlSelectTraced, organisation, letter, messageID, from, maxTraced)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[LetterSummary])
+}
+
 const sqlSelectRaw = `SELECT received_field, encoding, raw FROM letters WHERE organisation_id = $1 AND letter_id = $2`
 
 func selectRaw(ctx context.Context, q querier, organisation int32, letter id.ID) (received, encoding string, raw []byte, err error) {

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/postgres"
+)
+
+// instance is one mxdesk with a private PostgreSQL, in a folder of its own.
+type instance struct {
+	program string
+	dir     string
+	smtp    string // address
+	config  string // path
+	text    string // of the configuration
+	log     *os.File
+
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// newInstance makes the folder and the configuration; lines are added to its section [outbound].
+func newInstance(program, transport string, lines ...string) (*instance, error) {
+	dir, err := os.MkdirTemp("/tmp", "mxdesk-bench-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // the database runs as another user
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	api, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	in := &instance{program: program, dir: dir, smtp: "127.0.0.1:" + port, config: filepath.Join(dir, "mxdesk.toml")}
+	in.text = fmt.Sprintf(`hostname = "mx.example.test"
+data_dir = %q
+[smtp]
+listen = [%q]
+messages_per_connection = 100000
+[api]
+listen = ["127.0.0.1:%s"]
+[metrics]
+listen = []
+[log]
+level = "warn"
+[outbound]
+transport = %q
+allow_private_destinations = true
+%s
+`, filepath.Join(dir, "data"), in.smtp, api, transport, strings.Join(lines, "\n"))
+	if err := in.configure(in.text); err != nil {
+		return nil, err
+	}
+	if in.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// configure writes the configuration; it holds from the next start.
+func (in *instance) configure(text string) error { return os.WriteFile(in.config, []byte(text), 0o600) }
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// start starts the program; it does not wait until it is ready.
+func (in *instance) start() error {
+	in.cmd = exec.Command(in.program, "--config", in.config, "serve")
+	in.cmd.Stderr, in.cmd.Stdout = in.log, in.log
+	if err := in.cmd.Start(); err != nil {
+		return err
+	}
+	in.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		cmd.Wait() //nolint:errcheck // it is killed often
+		close(ended)
+	}(in.cmd, in.ended)
+	return nil
+}
+
+// ready waits until the program greets.
+func (in *instance) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", in.smtp)
+		if err == nil {
+			conn.SetDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // the read tells
+			greeting := make([]byte, 4)
+			_, err = conn.Read(greeting)
+			conn.Close() //nolint:errcheck // it was only a look
+			if err == nil && string(greeting[:3]) == "220" {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("mxdesk did not get ready; its log is %s", in.log.Name())
+		case <-in.ended:
+			return fmt.Errorf("mxdesk ended; its log is %s", in.log.Name())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// command runs another command of the program.
+func (in *instance) command(args ...string) error {
+	out, err := exec.Command(in.program, append([]string{"--config", in.config}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("mxdesk %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// pool opens the instance's database.
+func (in *instance) pool(ctx context.Context) (*pgxpool.Pool, error) {
+	url, err := postgres.Attach(filepath.Join(in.dir, "data", "postgres"))
+	if err != nil {
+		return nil, err
+	}
+	return postgres.Pool(ctx, url, 4)
+}
+
+// postmaster is the process id of the database server, or 0.
+func (in *instance) postmaster() int {
+	text, err := os.ReadFile(filepath.Join(in.dir, "data", "postgres", "data", "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// kill ends the program without a word.
+func (in *instance) kill() {
+	in.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	<-in.ended
+}
+
+// stop ends the program as an operator does.
+func (in *instance) stop() error {
+	if in.cmd == nil {
+		return nil
+	}
+	in.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
+	select {
+	case <-in.ended:
+	case <-time.After(time.Minute):
+		in.kill()
+		return errors.New("mxdesk did not stop within a minute")
+	}
+	if code := in.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("mxdesk ended with %d; its log is %s", code, in.log.Name())
+	}
+	return nil
+}
+
+// remove deletes the folder.
+func (in *instance) remove() {
+	in.log.Close()       //nolint:errcheck // nothing more is written
+	os.RemoveAll(in.dir) //nolint:errcheck // a leftover in /tmp does no harm
+}

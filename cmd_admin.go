@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/id"
+	"mxdesk/internal/postgres"
+	"mxdesk/migrations"
+	"mxdesk/outbound"
+	"mxdesk/ticketing"
+)
+
+// database is what commands beside a running server work on.
+type database struct {
+	pool      *pgxpool.Pool
+	directory *ticketing.Directory
+	queue     *outbound.Queue
+	service   *ticketing.Service
+}
+
+// withDatabase runs f on the configured database: that of database.url, or the private PostgreSQL of a server that runs
+// on this machine.
+func (e *environment) withDatabase(dev bool, f func(context.Context, *database) error) error {
+	cfg, err := e.load(dev)
+	if err != nil {
+		return err
+	}
+	url := string(cfg.Database.URL)
+	if url == "" {
+		if url, err = postgres.Attach(privateDir(cfg)); err != nil {
+			return fmt.Errorf("%w; start mxdesk serve first, or set database.url", err)
+		}
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, cancel := context.WithTimeout(e.ctx, time.Minute)
+	defer cancel()
+	d := &database{}
+	if d.pool, err = postgres.Pool(ctx, url, 4); err != nil {
+		return err
+	}
+	defer d.pool.Close()
+	if d.directory, err = ticketing.NewDirectory(ctx, d.pool, log); err != nil {
+		return err
+	}
+	d.queue = outbound.NewQueue(d.pool, outbound.QueueConfig{})
+	if d.service, err = ticketing.NewService(d.pool, d.directory, d.queue, nil); err != nil {
+		return err
+	}
+	return f(ctx, d)
+}
+
+type migrateCmd struct{}
+
+// Run migrates the database that the configuration names.
+func (migrateCmd) Run(e *environment) error {
+	cfg, err := e.load(false)
+	if err != nil {
+		return err
+	}
+	if cfg.Database.URL == "" {
+		return fmt.Errorf("database.url is not set: the private PostgreSQL is migrated when mxdesk serve starts")
+	}
+	pool, err := postgres.Pool(e.ctx, string(cfg.Database.URL), 4)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := migrations.CheckServer(e.ctx, pool); err != nil {
+		return err
+	}
+	return migrations.Apply(e.ctx, pool)
+}
+
+type adminCmd struct {
+	Dev          bool            `help:"The database of serve --dev."`
+	Organisation organisationCmd `cmd:"" help:"Make an organisation with its first domain and support address."`
+	Staff        staffCmd        `cmd:"" help:"Make a staff member."`
+	Token        tokenCmd        `cmd:"" help:"Make an API token; it is printed once."`
+}
+
+type organisationCmd struct {
+	Name    string `arg:"" help:"Its name."`
+	Address string `arg:"" help:"Its first support address, help@example.com; the domain becomes its first domain."`
+}
+
+// Run makes an organisation.
+func (c organisationCmd) Run(e *environment) error {
+	return e.withDatabase(e.cli.Admin.Dev, func(ctx context.Context, d *database) error {
+		oid, err := d.service.CreateOrganisation(ctx, ticketing.NewOrganisation{Name: c.Name, Address: c.Address})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(e.stdout, "organisation %d\n", oid)
+		return err
+	})
+}
+
+type staffCmd struct {
+	Organisation int32    `arg:"" help:"Number of the organisation."`
+	Name         string   `arg:"" help:"Full name."`
+	Address      string   `arg:"" help:"Mail address."`
+	Role         string   `enum:"technician,administrator" default:"technician" help:"technician or administrator."`
+	Prefer       []string `help:"Notifications that are wanted." default:"unassigned_new,unassigned_reply"`
+}
+
+// Run makes a staff member.
+func (c staffCmd) Run(e *environment) error {
+	return e.withDatabase(e.cli.Admin.Dev, func(ctx context.Context, d *database) error {
+		person, err := d.service.AddStaff(ctx, c.Organisation, ticketing.NewStaff{Name: c.Name, Address: c.Address, Role: c.Role, Preferences: c.Prefer})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(e.stdout, "per_%s\n", person)
+		return err
+	})
+}
+
+type tokenCmd struct {
+	Organisation int32  `arg:"" help:"Number of the organisation; 0: the whole server."`
+	Rights       string `enum:"read,agent,admin,operator" default:"admin" help:"read, agent, admin or operator."`
+	Name         string `help:"What it is for."`
+}
+
+// Run makes a token.
+func (c tokenCmd) Run(e *environment) error {
+	return e.withDatabase(e.cli.Admin.Dev, func(ctx context.Context, d *database) error {
+		token, err := d.service.CreateToken(ctx, c.Organisation, id.ID{}, ticketing.Rights(c.Rights), c.Name)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(e.stdout, token)
+		return err
+	})
+}
+
+type dnsCmd struct {
+	Dev  bool   `help:"The database of serve --dev."`
+	Host string `help:"Name of this mail server; by default the configured hostname."`
+}
+
+// Run prints the DNS records of every organisation.
+func (c dnsCmd) Run(e *environment) error {
+	host := c.Host
+	if host == "" {
+		cfg, err := e.load(c.Dev)
+		if err != nil {
+			return err
+		}
+		host = string(cfg.Hostname)
+	}
+	return e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
+		for _, o := range d.directory.Organisations() {
+			keys, err := d.queue.Keys(ctx, o.ID)
+			if err != nil {
+				return err
+			}
+			printRecords(e.stdout, host, o, keys)
+		}
+		return nil
+	})
+}
+
+func printRecords(w io.Writer, host string, o *ticketing.Organisation, keys []outbound.Key) {
+	fmt.Fprintf(w, "; %s\n", o.Name)
+	for _, domain := range o.Domains {
+		fmt.Fprintf(w, "%s. IN MX 10 %s.\n", domain, host)
+		fmt.Fprintf(w, "%s. IN TXT \"v=spf1 mx -all\"\n", domain)
+		fmt.Fprintf(w, "_dmarc.%s. IN TXT \"v=DMARC1; p=reject; adkim=s; aspf=s\"\n", domain)
+		for _, k := range keys {
+			if k.Domain == domain {
+				fmt.Fprintln(w, k.ZoneLine())
+			}
+		}
+	}
+}
+
+type traceCmd struct {
+	Dev  bool   `help:"The database of serve --dev."`
+	JSON bool   `name:"json" help:"Print JSON."`
+	What string `arg:"" help:"Id of a letter or delivery, #ticket, <Message-ID> or mail address."`
+}
+
+// Run prints everything that is known.
+func (c traceCmd) Run(e *environment) error {
+	return e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
+		found, err := d.service.Trace(ctx, c.What)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			enc := json.NewEncoder(e.stdout)
+			enc.SetIndent("", "  ")
+			return enc.Encode(found)
+		}
+		for _, f := range found {
+			printFound(e.stdout, f)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"os"
+	"time"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/internal/inspect"
+	"mxdesk/internal/message"
+	"mxdesk/outbound/smtpclient"
+	"mxdesk/ticketing/command"
+)
+
+type sendCmd struct {
+	Server  string `default:"127.0.0.1:2525" help:"HOST:PORT of the server."`
+	From    string `required:"" help:"Sender, envelope and header."`
+	To      string `required:"" help:"Recipient."`
+	Subject string `default:"A question" help:"Subject."`
+	Text    string `arg:"" optional:"" default:"Hello, can you help me?" help:"The words; - reads them from standard input."`
+}
+
+// Run sends one letter and prints the server's answer.
+func (c sendCmd) Run(e *environment) error {
+	from, err := address.Parse(c.From)
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	to, err := address.Parse(c.To)
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	text := []byte(c.Text)
+	if c.Text == "-" {
+		if text, err = io.ReadAll(io.LimitReader(os.Stdin, 20<<20)); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Minute)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.Server)
+	if err != nil {
+		return err
+	}
+	client, err := smtpclient.Connect(ctx, conn, smtpclient.Config{Name: "localhost", TLS: smtpclient.TLSNone})
+	if err != nil {
+		return err
+	}
+	defer client.Quit(ctx)
+	result := client.Send(ctx, smtpclient.Envelope{From: from, Recipients: []address.Address{to}}, c.letter(from, to, text))
+	fate := result.Recipients[0]
+	if fate.Status != smtpclient.Delivered {
+		return fmt.Errorf("%s did not take the letter: %d %s %s %w", c.Server, fate.Reply.Code, fate.Reply.Enhanced, fate.Reply.Text, result.Err)
+	}
+	_, err = fmt.Fprintf(e.stdout, "%d %s %s\n", fate.Reply.Code, fate.Reply.Enhanced, fate.Reply.Text)
+	return err
+}
+
+func (c sendCmd) letter(from, to address.Address, text []byte) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@localhost>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+		from, to, mime.QEncoding.Encode("utf-8", message.CleanLine(c.Subject)), time.Now().Format(time.RFC1123Z), id.New())
+	text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
+	b.Write(text)
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+type inspectCmd struct {
+	MailFrom *string `help:"Envelope sender; '' is the null sender."`
+	File     string  `arg:"" help:"The letter; - for standard input."`
+}
+
+// maxInspect bounds what inspect reads.
+const maxInspect = 256 << 20
+
+// Run prints what the reader makes of a letter.
+func (c inspectCmd) Run(e *environment) error {
+	in := os.Stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return exitCode{2, err}
+		}
+		defer f.Close()
+		in = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, maxInspect))
+	if err != nil {
+		return exitCode{2, err}
+	}
+	env := message.Envelope{}
+	if c.MailFrom != nil {
+		env.MailFrom, env.NullSender = *c.MailFrom, *c.MailFrom == ""
+	}
+	o := inspect.Options{Commands: func(subject string) (string, []inspect.Command) {
+		rest, commands := command.Parse(subject)
+		var found []inspect.Command
+		for _, c := range commands {
+			found = append(found, inspect.Command{Name: c.Name, Value: c.Value})
+		}
+		return rest, found
+	}}
+	return inspect.New(message.Read(raw, env), o).Write(e.stdout)
+}

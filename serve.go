@@ -1,0 +1,385 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"mxdesk/admin"
+	"mxdesk/config"
+	"mxdesk/internal/address"
+	"mxdesk/internal/dns"
+	"mxdesk/internal/postgres"
+	"mxdesk/migrations"
+	"mxdesk/outbound"
+	"mxdesk/outbound/route"
+	"mxdesk/outbound/smtpclient"
+	"mxdesk/smtpd"
+	"mxdesk/ticketing"
+)
+
+type serveCmd struct {
+	Dev bool `help:"Development: ports 2525 and 8025 of this machine, everything under ./data, an example organisation."`
+}
+
+// Run serves until a signal or a failure.
+func (c serveCmd) Run(e *environment) error {
+	cfg, err := e.load(c.Dev)
+	if err != nil {
+		return err
+	}
+	log, level := logger(cfg)
+	slog.SetDefault(log)
+	s := &server{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer s.close()
+	if err := s.open(e.ctx); err != nil {
+		return err
+	}
+	stages, err := s.stages()
+	if err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	stages = append(stages, stage{"reload", func(ctx context.Context) error {
+		s.reload(ctx, hangup, level, func() (config.Config, error) { return e.load(c.Dev) })
+		return nil
+	}})
+	if c.Dev {
+		stages = append(stages, stage{"welcome", func(ctx context.Context) error { return s.welcome(ctx, e.stdout) }})
+	}
+	return runStages(e.ctx, stages)
+}
+
+// server holds what the stages share.
+type server struct {
+	cfg      config.Config
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	postgres *postgres.Server // nil when another server is used
+	pool     *pgxpool.Pool
+	resolver *dns.System
+
+	directory    *ticketing.Directory
+	queue        *outbound.Queue
+	service      *ticketing.Service
+	intake       *ticketing.Intake
+	certificates *smtpd.CertificateFiles
+	smtp         *smtpd.Server
+}
+
+// open opens the database and what hangs on it.
+func (s *server) open(ctx context.Context) error {
+	if err := s.openDatabase(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.directory, err = ticketing.NewDirectory(ctx, s.pool, s.log); err != nil {
+		return err
+	}
+	s.queue = outbound.NewQueue(s.pool, outbound.QueueConfig{Lane: s.lane()})
+	if s.service, err = ticketing.NewService(s.pool, s.directory, s.queue, nil); err != nil {
+		return err
+	}
+	s.queue.OnFinal = s.service.RecordFinal
+	s.intake, err = ticketing.NewIntake(ticketing.IntakeConfig{
+		Pool: s.pool, Directory: s.directory, Queue: s.queue, Log: s.log, Metrics: s.metrics,
+	})
+	return err
+}
+
+// openDatabase starts the private PostgreSQL unless another is configured, and brings its schema up to date.
+func (s *server) openDatabase(ctx context.Context) error {
+	url := string(s.cfg.Database.URL)
+	if url == "" {
+		var err error
+		s.postgres, err = postgres.Start(ctx, postgres.Config{
+			Dir: privateDir(s.cfg), BinDir: s.cfg.Database.BinDir, Logger: s.log,
+		})
+		if err != nil {
+			return err
+		}
+		url = s.postgres.URL()
+	}
+	var err error
+	if s.pool, err = postgres.Pool(ctx, url, s.cfg.Database.PoolSize); err != nil {
+		return err
+	}
+	if err := migrations.CheckServer(ctx, s.pool); err != nil {
+		return err
+	}
+	return migrations.Apply(ctx, s.pool)
+}
+
+// close ends what open began, in the other order.
+func (s *server) close() {
+	if s.resolver != nil {
+		s.resolver.Close()
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	if s.postgres != nil {
+		if err := s.postgres.Stop(); err != nil {
+			s.log.Error("PostgreSQL did not stop well", "error", err)
+		}
+	}
+}
+
+// stages are the parts that run, in the order in which they stop: no new letters first, PostgreSQL last.
+func (s *server) stages() ([]stage, error) {
+	var list []stage
+	if s.has(config.RoleSMTP) {
+		if err := s.makeSMTP(); err != nil {
+			return nil, err
+		}
+		list = append(list, stage{"smtp", s.smtp.Run})
+	}
+	api, err := s.adminServers()
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, api...)
+	list = append(list, stage{"intake", s.intake.Run})
+	if s.has(config.RoleDeliver) {
+		transport, err := s.transport()
+		if err != nil {
+			return nil, err
+		}
+		worker := outbound.NewWorker(s.queue, outbound.WorkerConfig{
+			Transport: transport, StopTime: s.cfg.StopTimeout, Log: s.log, Metrics: s.metrics,
+		})
+		list = append(list, stage{"outbound", worker.Run})
+	}
+	list = append(list, stage{"hints", s.queue.Run}, stage{"directory", s.directory.Run})
+	if s.postgres != nil {
+		list = append(list, stage{"postgres", s.watchPostgres})
+	}
+	return list, nil
+}
+
+func (s *server) has(r config.Role) bool { return slices.Contains(s.cfg.Roles, r) }
+
+func (s *server) makeSMTP() error {
+	c := smtpd.DefaultConfig()
+	f := s.cfg.SMTP
+	spool := filepath.Join(s.cfg.DataDir, "spool")
+	if err := os.MkdirAll(spool, 0o700); err != nil {
+		return fmt.Errorf("make the spool folder: %w", err)
+	}
+	c.Hostname, c.SpoolDir, c.Log, c.Metrics = string(s.cfg.Hostname), spool, s.log, s.metrics
+	for _, o := range s.directory.Organisations() {
+		if len(o.Domains) > 0 {
+			c.DefaultDomain = o.Domains[0]
+			break
+		}
+	}
+	c.MaxConnections, c.MaxPerNetwork, c.MaxNewPerMinute, c.Exempt = f.MaxConnections, f.MaxConnectionsPerNetwork, f.ConnectionsPerMinute, f.ExemptNetworks
+	c.MaxMessages, c.MaxRecipients, c.MaxSize = f.MessagesPerConnection, f.MaxRecipients, int64(f.MaxMessageSize)
+	c.MaxHeader, c.MaxCommandLine, c.MaxTextLine = int(f.MaxHeaderSize), int(f.MaxCommandLength), int(f.MaxLineLength)
+	c.SpoolAbove, c.MinFree, c.GreetDelay = int(f.SpoolAbove), int64(f.MinFreeSpace), f.GreetDelay
+	c.IdleTimeout, c.DataTimeout, c.SessionTimeout, c.MaxBadCommands = f.IdleTimeout, f.DataTimeout, f.SessionTimeout, f.MaxBadCommands
+	c.StopTimeout = s.cfg.StopTimeout
+	listeners, err := listen(f.Listen)
+	if err != nil {
+		return err
+	}
+	c.Listeners = listeners
+	if s.cfg.TLS.CertificateFile != "" {
+		if s.certificates, err = smtpd.NewCertificateFiles(s.cfg.TLS.CertificateFile, s.cfg.TLS.KeyFile, s.log); err != nil {
+			return err
+		}
+		c.GetCertificate = s.certificates.GetCertificate
+	}
+	s.smtp, err = smtpd.New(c, s.intake)
+	return err
+}
+
+// listen opens listeners; all or none.
+func listen(addresses []config.Listener) (open []net.Listener, err error) {
+	for _, a := range addresses {
+		l, err := net.Listen(a.Network, a.Address)
+		if err != nil {
+			for _, l := range open {
+				l.Close() //nolint:errcheck // the first error counts
+			}
+			return nil, fmt.Errorf("listen on %s: %w", a, err)
+		}
+		open = append(open, l)
+	}
+	return open, nil
+}
+
+// adminServers serve the API and, apart from it, the metrics.
+func (s *server) adminServers() ([]stage, error) {
+	handler := admin.New(admin.Config{
+		Service: s.service, Directory: s.directory, Queue: s.queue, Log: s.log, Registerer: s.metrics,
+	})
+	var list []stage
+	if s.has(config.RoleAPI) {
+		listeners, err := listen(s.cfg.API.Listen)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, stage{"api", admin.NewServer(handler, listeners, s.log).Run})
+	}
+	if len(s.cfg.Metrics.Listen) > 0 {
+		listeners, err := listen(s.cfg.Metrics.Listen)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, stage{"metrics", admin.NewServer(admin.Metrics(s.metrics, s.service, s.cfg.Metrics.Pprof), listeners, s.log).Run})
+	}
+	return list, nil
+}
+
+// lane names the queue's lanes: a smart host is one lane for all; nil means one a domain.
+func (s *server) lane() func(int32, address.Address) string {
+	switch s.cfg.Outbound.Transport.Kind {
+	case config.TransportSMTP, config.TransportSMTPS:
+		return func(int32, address.Address) string { return "smarthost" }
+	}
+	return nil
+}
+
+// transport is how letters leave.
+func (s *server) transport() (outbound.Transport, error) {
+	o := s.cfg.Outbound
+	switch o.Transport.Kind {
+	case config.TransportMaildir:
+		return outbound.Maildir{Dir: o.Transport.Dir}, nil
+	case config.TransportDiscard:
+		return outbound.Discard{}, nil
+	}
+	var servers []string
+	for _, r := range s.cfg.DNS.Resolvers {
+		servers = append(servers, r.Address)
+	}
+	var err error
+	if s.resolver, err = dns.New(dns.Config{Servers: servers, Timeout: s.cfg.DNS.Timeout}); err != nil {
+		return nil, err
+	}
+	router := &route.Router{
+		Resolver: s.resolver, Names: []string{string(s.cfg.Hostname)}, AllowPrivate: o.AllowPrivateDestinations, Port: uint16(o.MXPort),
+	}
+	t := &outbound.SMTP{
+		Name: string(s.cfg.Hostname), Hosts: router.Hosts, Dialer: &route.Dialer{AllowPrivate: o.AllowPrivateDestinations},
+	}
+	if o.Transport.Kind == config.TransportMX {
+		return t, nil
+	}
+	smarthost, err := s.smarthost()
+	if err != nil {
+		return nil, err
+	}
+	t.Hosts = func(ctx context.Context, _ string) ([]route.Host, error) { return router.Via(ctx, smarthost) }
+	return t, nil
+}
+
+func (s *server) smarthost() (route.Smarthost, error) {
+	o := s.cfg.Outbound
+	host, port, err := net.SplitHostPort(o.Transport.Address)
+	if err != nil {
+		return route.Smarthost{}, err
+	}
+	number, err := net.LookupPort("tcp", port)
+	if err != nil {
+		return route.Smarthost{}, err
+	}
+	relay := route.Smarthost{Host: host, Port: uint16(number), TLS: smtpclient.TLSOpportunistic, Implicit: o.Transport.Kind == config.TransportSMTPS}
+	if o.SmarthostUser != "" {
+		relay.TLS = smtpclient.TLSRequired
+		relay.Auth = &smtpclient.Auth{Username: o.SmarthostUser, Password: string(o.SmarthostPassword)}
+	}
+	return relay, nil
+}
+
+// watchPostgres ends the program when the private PostgreSQL cannot be kept up. It is stopped by close, after the pool.
+func (s *server) watchPostgres(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.postgres.Ended():
+		return s.postgres.Stop()
+	}
+}
+
+// reload takes over what SIGHUP can change: the log level; certificates are read again when they change.
+func (s *server) reload(ctx context.Context, hangup <-chan os.Signal, level *slog.LevelVar, load func() (config.Config, error)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		next, err := load()
+		if err != nil {
+			s.log.Error("the configuration was not reloaded", "error", err)
+			continue
+		}
+		level.Set(next.Log.Level)
+		if keys := s.cfg.NeedsRestart(next); len(keys) > 0 {
+			s.log.Warn("some changes need a restart", "keys", keys)
+		}
+		s.log.Info("the configuration was reloaded")
+	}
+}
+
+// stage is one part that runs until its context ends.
+type stage struct {
+	name string
+	run  func(context.Context) error
+}
+
+// runStages runs all stages until ctx ends or one of them fails, then stops them one after the other, each only when
+// the one before it has ended.
+func runStages(ctx context.Context, stages []stage) error {
+	type ended struct {
+		name string
+		err  error
+	}
+	failed := make(chan ended, len(stages))
+	var stops []func()
+	for _, st := range stages {
+		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := st.run(own); err != nil {
+				failed <- ended{st.name, err}
+			}
+		})
+		stops = append(stops, func() { cancel(); wg.Wait() })
+	}
+	var first error
+	select {
+	case <-ctx.Done():
+	case f := <-failed:
+		first = fmt.Errorf("%s: %w", f.name, f.err)
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	close(failed)
+	for f := range failed {
+		first = errors.Join(first, fmt.Errorf("%s: %w", f.name, f.err))
+	}
+	return first
+}
+
+// startTime is when the program began, for what it prints when it is ready.
+var startTime = time.Now()

@@ -1,0 +1,142 @@
+package ticketing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mxdesk/internal/address"
+	"mxdesk/internal/id"
+	"mxdesk/outbound"
+)
+
+// maxTraced bounds each list of a Found.
+const maxTraced = 20
+
+// Found is what one organisation knows of a letter, a delivery, a ticket or an address.
+type Found struct {
+	Organisation int32
+	Letters      []LetterSummary // newest first
+	Deliveries   []TracedDelivery
+	Entries      []Entry // of the ticket that was asked for, or that the letter went into
+}
+
+// TracedDelivery is a delivery with its attempts.
+type TracedDelivery struct {
+	outbound.DeliveryInfo
+	Attempts []outbound.AttemptInfo
+}
+
+// Trace finds everything about what, in every organisation: the id of a letter or delivery, as in our replies and
+// log lines; "#" and the number of a ticket; a Message-ID, in brackets; or a mail address.
+func (s *Service) Trace(ctx context.Context, what string) ([]Found, error) {
+	what = strings.TrimSpace(what)
+	var all []Found
+	for _, o := range s.directory.Organisations() {
+		f, err := s.traceIn(ctx, o, what)
+		if err != nil {
+			return nil, err
+		}
+		if len(f.Letters)+len(f.Deliveries)+len(f.Entries) > 0 {
+			all = append(all, f)
+		}
+	}
+	if len(all) == 0 {
+		return nil, ErrNotFound
+	}
+	return all, nil
+}
+
+func (s *Service) traceIn(ctx context.Context, o *Organisation, what string) (Found, error) {
+	f := Found{Organisation: o.ID}
+	switch {
+	case strings.HasPrefix(what, "#"):
+		number, err := strconv.ParseInt(what[1:], 10, 64)
+		if err != nil {
+			return f, fmt.Errorf("%w: %q is no ticket number", ErrInvalid, what)
+		}
+		return f, s.traceTicket(ctx, &f, number)
+	case strings.HasPrefix(what, "<") && strings.HasSuffix(what, ">"):
+		return f, s.traceMessageID(ctx, &f, o, what[1:len(what)-1])
+	case strings.Contains(what, "@"):
+		return f, s.traceAddress(ctx, &f, what)
+	}
+	v, err := id.Parse(strings.TrimPrefix(strings.TrimPrefix(what, "ltr_"), "dlv_"))
+	if err != nil {
+		return f, fmt.Errorf("%w: %q is no id, #ticket, <Message-ID> or address", ErrInvalid, what)
+	}
+	return f, s.traceID(ctx, &f, v)
+}
+
+// traceID finds a letter with all its ticket got since, or a delivery.
+func (s *Service) traceID(ctx context.Context, f *Found, v id.ID) error {
+	letters, err := selectTraced(ctx, s.pool, f.Organisation, v, "", "")
+	if err != nil {
+		return err
+	}
+	if len(letters) == 0 {
+		return s.traceDelivery(ctx, f, v)
+	}
+	f.Letters = letters
+	if number := letters[0].Ticket; number != 0 {
+		return s.traceParts(ctx, f, number)
+	}
+	return nil
+}
+
+func (s *Service) traceTicket(ctx context.Context, f *Found, number int64) (err error) {
+	if f.Letters, err = selectLetters(ctx, s.pool, f.Organisation, LetterFilter{Ticket: number, Limit: maxTraced}); err != nil {
+		return err
+	}
+	return s.traceParts(ctx, f, number)
+}
+
+// traceParts adds the entries and deliveries of a ticket.
+func (s *Service) traceParts(ctx context.Context, f *Found, number int64) (err error) {
+	if f.Entries, err = selectEntries(ctx, s.pool, f.Organisation, number, id.ID{}, MaxPage); err != nil {
+		return err
+	}
+	list, err := s.queue.Deliveries(ctx, outbound.Filter{Organisation: f.Organisation, Ticket: number, Limit: maxTraced})
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if err := s.traceDelivery(ctx, f, d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) traceDelivery(ctx context.Context, f *Found, delivery id.ID) error {
+	info, attempts, err := s.queue.Delivery(ctx, f.Organisation, delivery)
+	if err != nil {
+		if errors.Is(err, outbound.ErrNoDelivery) {
+			return nil
+		}
+		return err
+	}
+	f.Deliveries = append(f.Deliveries, TracedDelivery{info, attempts})
+	return nil
+}
+
+// traceMessageID finds the delivery that a Message-ID of ours names, or letters with one of others.
+func (s *Service) traceMessageID(ctx context.Context, f *Found, o *Organisation, messageID string) (err error) {
+	if _, delivery, ok := o.Signer.ParseMessageID(messageID); ok {
+		return s.traceDelivery(ctx, f, delivery)
+	}
+	f.Letters, err = selectTraced(ctx, s.pool, f.Organisation, id.ID{}, messageID, "")
+	return err
+}
+
+// traceAddress finds letters from an address.
+func (s *Service) traceAddress(ctx context.Context, f *Found, what string) error {
+	a, err := address.Parse(what)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	f.Letters, err = selectTraced(ctx, s.pool, f.Organisation, id.ID{}, "", a.Key())
+	return err
+}
