@@ -38,6 +38,26 @@ func mentions(said []string) []mention {
 			list = append(list, mention{clean(f.addr, maxAddress), i, rankOf(before, after)})
 		}
 	}
+	return demoteWrapped(said, list)
+}
+
+// demoteWrapped takes the rank of those that head a line only because the line before was
+// wrapped there: they stand further in than the first of the list.
+func demoteWrapped(said []string, list []mention) []mention {
+	margin := -1
+	for i, m := range list {
+		if m.rank < named {
+			continue
+		}
+		line := said[m.line]
+		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		if margin < 0 {
+			margin = indent
+		}
+		if indent > margin && (margin == 0 || line[margin] != '*') {
+			list[i].rank = inSentence
+		}
+	}
 	return list
 }
 
@@ -48,7 +68,9 @@ func rankOf(before, after string) int {
 	label := strings.TrimRight(b, " :：<\"'")
 	closes := a == "" || strings.IndexByte(":;,(<-", a[0]) >= 0 || strings.HasPrefix(a, "...") || strings.HasPrefix(a, "…")
 	switch {
-	case b == "" || strings.Trim(b, "0123456789.) ") == "":
+	case b != "" && strings.Trim(b, "0123456789.)- ") == "":
+		return labelled // a line of a transcript: "550 5.1.1 <a@b>... User unknown"
+	case b == "":
 		if closes || begins(strings.ToLower(a), "verdict") {
 			return listed
 		}
@@ -235,6 +257,41 @@ func unique(list []string) []string {
 		if !seen[a] {
 			seen[a] = true
 			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// maxReplies bounds the replies taken from a notice.
+const maxReplies = 20
+
+// replies returns what remote systems said within a notice: from a line that holds a reply code
+// or a status to the end of its paragraph, or to the next such line. The lines of one reply
+// ("550-5.7.1 …") stay together.
+func replies(text string) []string {
+	var out []string
+	last := ""
+	open := false
+	for line := range strings.SplitSeq(head(text, maxText), "\n") {
+		if strings.TrimSpace(line) == "" {
+			open = false
+			continue
+		}
+		code := ""
+		for _, c := range append(smtpCodes(line, 3), statuses(line, 1)...) {
+			if c[0] != '2' {
+				code = c
+				break
+			}
+		}
+		switch {
+		case code != "" && (!open || code != last || !strings.Contains(out[len(out)-1], code+"-")):
+			if len(out) == maxReplies {
+				return out
+			}
+			out, open, last = append(out, line), true, code
+		case open && len(out[len(out)-1]) < maxDiagnostic:
+			out[len(out)-1] += " " + strings.TrimSpace(line)
 		}
 	}
 	return out

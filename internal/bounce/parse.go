@@ -116,19 +116,22 @@ func (r *Report) addText(said []string, o original, failed, own []string) {
 // judge fills what the fields leave open about one recipient: codes, diagnostic, reason.
 func (r *Report) judge(i int, text string) {
 	rc := &r.Recipients[i]
-	said := innerReply(rc.Diagnostic)
-	if said == "" {
-		said = text
-	}
-	rc.Status = pickStatus(rc.Status, said)
-	rc.SMTPCode = pickCode(rc.Diagnostic, rc.Status)
-	if rc.SMTPCode == "" {
-		rc.SMTPCode = pickCode(text, rc.Status)
-	}
-	rc.Reason = evidence{diagnostic: rc.statusText + " " + said, text: text, status: rc.Status, code: rc.SMTPCode}.reason()
+	said := []string{innerReply(rc.Diagnostic)}
 	if rc.Diagnostic == "" {
-		rc.Diagnostic = clean(text, maxDiagnostic)
+		if said = replies(text); len(said) == 0 {
+			said = []string{text}
+		}
+		rc.Diagnostic = clean(said[0], maxDiagnostic)
 	}
+	rc.Status = pickStatus(rc.Status, strings.Join(said, "\n"))
+	rc.SMTPCode = pickCode(rc.Diagnostic, rc.Status)
+	if rc.SMTPCode == "" || rc.Status != "" && rc.SMTPCode[0] != rc.Status[0] {
+		if c := pickCode(text, rc.Status); c != "" && (rc.SMTPCode == "" || c[0] == rc.Status[0]) {
+			rc.SMTPCode = c
+		}
+	}
+	said[0] = rc.statusText + " " + said[0]
+	rc.Reason = evidence{said: said, text: text, status: rc.Status, code: rc.SMTPCode}.reason()
 }
 
 // settle sets the actions nobody gave, the kind of the report, and what follows from them.

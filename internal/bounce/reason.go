@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"cmp"
 	_ "embed" // the phrases
 	"strings"
 	"sync"
@@ -186,42 +187,39 @@ func words(s string) string {
 
 // evidence is all that is known about one failure.
 type evidence struct {
-	diagnostic string // what the remote system said
-	text       string // what the notice says of it, in free words
-	status     string
-	code       string
+	said   []string // what the remote systems said, in order
+	text   string   // what the notice says of it, in free words
+	status string
+	code   string
+}
+
+// find looks for the words of a level in what was said, the first reply first.
+func (e evidence) find(level string) string {
+	for _, s := range e.said {
+		if r := lexicons()[level].find(words(s)); r != "" {
+			return r
+		}
+	}
+	return ""
 }
 
 // reason weighs the evidence in the order that doc.go describes.
 func (e evidence) reason() string {
-	lex := lexicons()
-	said, told := words(e.diagnostic), words(e.text)
-	byStatus := statusReason(e.status)
-	r := lex["clear"].find(said)
+	lex, told := lexicons(), words(e.text)
+	r := e.find("clear")
 	if r == "" && weakStatus(e.status) {
 		r = lex["clear"].find(told)
 	}
 	if r == "" {
-		r = byStatus
+		r = cmp.Or(statusReason(e.status), e.find("likely"))
+	}
+	if r == "" || r == Undefined { // "554 service unavailable", and the line above says why
+		r = cmp.Or(lex["clear"].find(told), r, lex["likely"].find(told))
 	}
 	if r == "" {
-		r = lex["likely"].find(said)
+		r = cmp.Or(e.find("vague"), codeReasons[e.code], lex["vague"].find(told))
 	}
-	for _, level := range []string{"clear", "likely"} {
-		if r == "" {
-			r = lex[level].find(told)
-		}
-	}
-	if r == "" {
-		r = lex["vague"].find(said)
-	}
-	if r == "" {
-		r = codeReasons[e.code]
-	}
-	if r == "" {
-		r = lex["vague"].find(told)
-	}
-	return e.correct(r, said)
+	return e.correct(r)
 }
 
 // weakStatus names the codes that systems put on everything: the free text knows better.
@@ -234,14 +232,14 @@ func weakStatus(status string) bool {
 }
 
 // correct mends what words alone get wrong.
-func (e evidence) correct(r, said string) string {
+func (e evidence) correct(r string) string {
 	temporary := strings.HasPrefix(e.status, "4")
 	switch {
 	case r == "":
 		return Undefined
 	case r == HostUnknown && temporary:
 		return Network // the domain may exist, its name servers did not say
-	case strings.HasSuffix(e.status, ".4.1") && !temporary && strings.Contains(said, "access denied"):
+	case strings.HasSuffix(e.status, ".4.1") && !temporary && strings.Contains(strings.ToLower(strings.Join(e.said, " ")), "access denied"):
 		return UserUnknown // how Exchange Online refuses addresses that its edge does not know
 	}
 	return r

@@ -172,7 +172,7 @@ func TestReason(t *testing.T) {
 		{"5.7.999", "", "", Policy},
 	}
 	for _, tt := range tests {
-		e := evidence{diagnostic: tt.said, status: tt.status, code: tt.code}
+		e := evidence{said: []string{tt.said}, status: tt.status, code: tt.code}
 		if got := e.reason(); got != tt.want {
 			t.Errorf("%s %q: %s, want %s", tt.status, tt.said, got, tt.want)
 		}
