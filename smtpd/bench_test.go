@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emersion/go-smtp"
+
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
@@ -42,31 +44,7 @@ func BenchmarkSession(b *testing.B) {
 			ended := make(chan error, 1)
 			go func() { ended <- s.Run(ctx) }()
 			addr := s.Addrs()[0].String()
-			body := strings.Repeat(text, bench.size) + ".\r\n"
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			b.SetParallelism(5)
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				var c *benchClient
-				for pb.Next() {
-					if c == nil || !bench.reuse {
-						c = dialBench(b, addr)
-					}
-					c.send("MAIL FROM:<a@example.org>\r\n", "250")
-					c.send("RCPT TO:<help@example.test>\r\n", "250")
-					c.send("DATA\r\n", "354")
-					c.send(body, "250")
-					if !bench.reuse {
-						c.send("QUIT\r\n", "221")
-						c.conn.Close()
-					}
-				}
-				if c != nil {
-					c.conn.Close()
-				}
-			})
-			b.StopTimer()
+			sendLetters(b, addr, []byte(strings.Repeat(text, bench.size)+".\r\n"), bench.reuse)
 			cancel()
 			if err := <-ended; err != nil {
 				b.Fatal(err)
@@ -74,6 +52,74 @@ func BenchmarkSession(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLibrary is the measure of BenchmarkSession: go-smtp alone, which discards.
+func BenchmarkLibrary(b *testing.B) {
+	text := "From: a@example.org\r\nSubject: hello\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 52)
+	for _, bench := range []struct {
+		name string
+		size int
+	}{{"4KiB/new", 1}, {"64KiB/new", 16}} {
+		b.Run(bench.name, func(b *testing.B) {
+			s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return librarySession{}, nil }))
+			s.ReadTimeout, s.WriteTimeout = patience, patience
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- s.Serve(l) }()
+			sendLetters(b, l.Addr().String(), []byte(strings.Repeat(text, bench.size)+".\r\n"), false)
+			s.Close()
+			<-ended
+		})
+	}
+}
+
+type librarySession struct{}
+
+func (librarySession) Reset()                               {}
+func (librarySession) Logout() error                        { return nil }
+func (librarySession) Mail(string, *smtp.MailOptions) error { return nil }
+func (librarySession) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (librarySession) Data(r io.Reader) error               { _, err := io.Copy(io.Discard, r); return err }
+
+// sendLetters sends b.N letters over ten connections at a time.
+func sendLetters(b *testing.B, addr string, body []byte, reuse bool) {
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	b.SetParallelism(5)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		var c *benchClient
+		for pb.Next() {
+			if c == nil || !reuse {
+				c = dialBench(b, addr)
+			}
+			c.send(benchMail, "250")
+			c.send(benchRcpt, "250")
+			c.send(benchData, "354")
+			c.send(body, "250")
+			if !reuse {
+				c.send(benchQuit, "221")
+				c.conn.Close()
+			}
+		}
+		if c != nil {
+			c.conn.Close()
+		}
+	})
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "letters/s")
+}
+
+var (
+	benchEhlo = []byte("EHLO client.example.org\r\n")
+	benchMail = []byte("MAIL FROM:<a@example.org>\r\n")
+	benchRcpt = []byte("RCPT TO:<help@example.test>\r\n")
+	benchData = []byte("DATA\r\n")
+	benchQuit = []byte("QUIT\r\n")
+)
 
 type benchClient struct {
 	b    *testing.B
@@ -88,13 +134,13 @@ func dialBench(b *testing.B, addr string) *benchClient {
 		return nil
 	}
 	c := &benchClient{b, conn, bufio.NewReaderSize(conn, 1024)}
-	c.send("", "220")
-	c.send("EHLO client.example.org\r\n", "250")
+	c.send(nil, "220")
+	c.send(benchEhlo, "250")
 	return c
 }
 
-func (c *benchClient) send(s, want string) {
-	if _, err := io.WriteString(c.conn, s); err != nil {
+func (c *benchClient) send(s []byte, want string) {
+	if _, err := c.conn.Write(s); err != nil {
 		c.b.Error(err)
 	}
 	for {

@@ -35,8 +35,9 @@ func (w *wire) readText(st *store, lines *lineCheck) reply {
 	for {
 		text, n, done := scan.next(w.in[w.from:w.to])
 		w.from += n
-		lines.add(text)
-		st.append(text)
+		if lines.add(text); lines.fault.isZero() {
+			st.append(text)
+		}
 		if done {
 			lines.finish()
 			return reply{}

@@ -40,7 +40,7 @@
 //
 // # Reading order
 //
-// backend.go, config.go, server.go, listener.go (who may connect), wire.go, command.go, body.go, tls.go (octets to
-// commands and bodies), session.go, transaction.go, policy.go, verify.go (one letter), reply.go (all we
+// backend.go, config.go, server.go, listener.go (who may connect), wire.go, command.go, body.go, answer.go, tls.go (octets
+// to commands and bodies), session.go, transaction.go, policy.go, verify.go (one letter), reply.go (all we
 // say), spool.go, metrics.go, certificate.go.
 package smtpd

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -318,6 +319,21 @@ func TestS10Limits(t *testing.T) {
 		second.want("421 4.3.2 Limit of connections in total")
 		second.wantEnd()
 		first.do("QUIT\r\n", "221")
+	})
+	t.Run("network", func(t *testing.T) {
+		r := start(t, &fakeBackend{}, func(c *Config) { c.Exempt, c.MaxPerNetwork, c.MaxNewPerMinute = []netip.Prefix{}, 1, 2 })
+		first := r.greeted()
+		second := r.dial()
+		second.want("421 4.7.0 Limit of connections from your network")
+		second.wantEnd()
+		first.do("QUIT\r\n", "221")
+		first.wantEnd()
+		first = r.greeted()
+		first.do("QUIT\r\n", "221")
+		first.wantEnd()
+		third := r.dial()
+		third.want("421 4.7.0 Limit of new connections per minute")
+		third.wantEnd()
 	})
 	t.Run("commands", func(t *testing.T) {
 		p := start(t, &fakeBackend{}, func(c *Config) { c.MaxCommands = 3 }).greeted()

@@ -48,7 +48,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 func (s *Server) refused(w *wire, r reply) {
 	s.metrics.refusals.WithLabelValues(r.reason).Inc()
 	s.cfg.Log.Info("refused", "session", w.id.String(), "client", w.client.String(),
-		"reason", r.reason, "code", r.code, "command", w.cmd.verb, "recipient", printable(w.cmd.path.String()))
+		"reason", r.reason, "code", r.code, "command", w.cmd.verb, "address", printable(w.cmd.path.String()))
 }
 
 // accepted counts and logs a letter.

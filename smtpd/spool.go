@@ -153,7 +153,7 @@ func (s *space) enough(now time.Time, size int64) bool {
 		var st syscall.Statfs_t
 		s.at, s.free = now, 0
 		if syscall.Statfs(s.dir, &st) == nil {
-			s.free = int64(min(st.Bavail, 1<<40)) * st.Bsize
+			s.free = int64(min(st.Bavail, 1<<40)) * int64(st.Bsize)
 		}
 	}
 	return s.free-size >= s.floor
