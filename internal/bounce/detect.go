@@ -160,10 +160,16 @@ func fromListManager(in *Input) bool {
 	return len(fieldValues(in, "X-MLServer", 1)) > 0 && len(fieldValues(in, "List-Id", 1)) == 0
 }
 
-// tellsDelay reports whether a notice says that delivery goes on.
-func tellsDelay(subject string, said []string) bool {
+// outcome says what became of the letter by the words of a notice: delivered, delayed or failed.
+func outcome(subject string, said []string) string {
 	text := squash(subject+"\n"+strings.Join(said, " "), maxScan)
-	return holds(text, "waiting") && !holds(text, "over")
+	switch {
+	case holds(text, "success"):
+		return Delivered
+	case holds(text, "waiting") && !holds(text, "over"):
+		return Delayed
+	}
+	return Failed
 }
 
 func first(list []string, n int) []string {

@@ -22,6 +22,9 @@ const (
 	listed            // "<a@b>: reason", or the address alone
 )
 
+// maxMentions bounds the addresses looked at in one notice.
+const maxMentions = 3 * maxRecipients
+
 // mentions finds the addresses of a notice and what their form says. Addresses that a label
 // makes the author's, and those one is told to write to, are left out.
 func mentions(said []string) []mention {
@@ -32,18 +35,19 @@ func mentions(said []string) []mention {
 			if notRecipient(before, after, line, f.addr) {
 				continue
 			}
-			if len(list) == maxRecipients {
+			if len(list) == maxMentions {
 				return list
 			}
 			list = append(list, mention{clean(f.addr, maxAddress), i, rankOf(before, after)})
 		}
 	}
-	return demoteWrapped(said, list)
+	return list
 }
 
 // demoteWrapped takes the rank of those that head a line only because the line before was
-// wrapped there: they stand further in than the first of the list.
-func demoteWrapped(said []string, list []mention) []mention {
+// wrapped there: they stand further in than the first of the list. A greeting to the author
+// (own) is no list.
+func demoteWrapped(said []string, list []mention, own map[string]bool) {
 	margin := -1
 	for i, m := range list {
 		if m.rank < named {
@@ -51,14 +55,13 @@ func demoteWrapped(said []string, list []mention) []mention {
 		}
 		line := said[m.line]
 		indent := len(line) - len(strings.TrimLeft(line, " \t"))
-		if margin < 0 {
+		if margin < 0 && !own[m.addr] {
 			margin = indent
 		}
-		if indent > margin && (margin == 0 || line[margin] != '*') {
+		if margin >= 0 && indent > margin {
 			list[i].rank = inSentence
 		}
 	}
-	return list
 }
 
 // rankOf says how an address stands between the two halves of its line.
@@ -126,10 +129,11 @@ type verdict struct {
 // readNotice finds the failed recipients of a free text and what is said of each. own are
 // addresses that are the author's of the original: they are believed only in a list.
 func readNotice(said []string, o original, failed, own []string) []verdict {
-	list := mentions(said)
-	chosen := choose(list, o, failed, own)
+	list, mine := mentions(said), setOf(own)
+	demoteWrapped(said, list, mine)
+	chosen := choose(list, o, failed, mine)
 	if len(chosen) == 0 {
-		chosen = fallback(o, own)
+		chosen = fallback(o, mine)
 	}
 	all, whole := setOf(chosen), strings.Join(said, "\n")
 	var out []verdict
@@ -147,19 +151,19 @@ func readNotice(said []string, o original, failed, own []string) []verdict {
 }
 
 // choose takes the recipients named by the header, else those in the surest form.
-func choose(list []mention, o original, failed, own []string) []string {
+func choose(list []mention, o original, failed []string, own map[string]bool) []string {
 	if len(failed) > 0 {
 		return unique(failed)
 	}
 	best := -1
 	for _, m := range list {
-		if m.rank > best && (m.rank >= named || !slices.Contains(own, m.addr)) {
+		if m.rank > best && (m.rank >= named || !own[m.addr]) {
 			best = m.rank
 		}
 	}
 	var chosen []string
 	for _, m := range list {
-		if m.rank == best && (best >= named || !slices.Contains(own, m.addr)) {
+		if m.rank == best && (best >= named || !own[m.addr]) {
 			chosen = append(chosen, m.addr)
 		}
 	}
@@ -167,12 +171,8 @@ func choose(list []mention, o original, failed, own []string) []string {
 	if best >= labelled || len(chosen) < 2 {
 		return chosen
 	}
-	var known []string
-	for _, a := range chosen {
-		if slices.Contains(o.recipients, a) {
-			known = append(known, a)
-		}
-	}
+	to := setOf(o.recipients)
+	known := slices.DeleteFunc(slices.Clone(chosen), func(a string) bool { return !to[a] })
 	if len(known) > 0 {
 		return known
 	}
@@ -180,10 +180,10 @@ func choose(list []mention, o original, failed, own []string) []string {
 }
 
 // fallback takes the recipients of the original, when the notice names nobody.
-func fallback(o original, own []string) []string {
+func fallback(o original, own map[string]bool) []string {
 	var list []string
 	for _, a := range o.recipients {
-		if !slices.Contains(own, a) {
+		if !own[a] {
 			list = append(list, a)
 		}
 	}
@@ -272,7 +272,7 @@ func replies(text string) []string {
 	var out []string
 	last := ""
 	open := false
-	for line := range strings.SplitSeq(head(text, maxText), "\n") {
+	for line := range strings.SplitSeq(head(text, 2*maxScan), "\n") {
 		if strings.TrimSpace(line) == "" {
 			open = false
 			continue
@@ -289,9 +289,9 @@ func replies(text string) []string {
 			if len(out) == maxReplies {
 				return out
 			}
-			out, open, last = append(out, line), true, code
+			out, open, last = append(out, head(line, maxDiagnostic)), true, code
 		case open && len(out[len(out)-1]) < maxDiagnostic:
-			out[len(out)-1] += " " + strings.TrimSpace(line)
+			out[len(out)-1] += " " + head(strings.TrimSpace(line), maxDiagnostic)
 		}
 	}
 	return out

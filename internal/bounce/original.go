@@ -28,20 +28,34 @@ func isOriginalPart(t string) bool {
 	return false
 }
 
-// attachedOriginal reads the first attached letter that has a header.
+// attachedOriginal reads the first attached letter that has a header. Some systems attach it as
+// plain text.
 func attachedOriginal(parts []Part) original {
 	for _, p := range parts {
 		if !isOriginalPart(p.Type) {
 			continue
 		}
-		ls := lines(string(p.Data[:min(len(p.Data), maxText)]))
+		ls := partLines(p)
 		for i := 0; i < len(ls) && i < 5; i++ { // some put empty lines, or a heading, before the header
 			if o := readOriginal(ls[i:]); o.found {
 				return o
 			}
 		}
 	}
+	for i, p := range parts {
+		if i == 0 || p.Type != "text/plain" && p.Type != "application/octet-stream" {
+			continue
+		}
+		ls := partLines(p)
+		if n, ok := headerBlock(ls); ok {
+			return readOriginal(ls[:n])
+		}
+	}
 	return original{}
+}
+
+func partLines(p Part) []string {
+	return lines(string(p.Data[:min(len(p.Data), maxText)]))
 }
 
 // readOriginal reads a header that begins at the first of ls and ends at an empty line.

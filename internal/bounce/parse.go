@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -44,8 +45,8 @@ func parseDelivery(in *Input) *Report {
 	r := &Report{Recipients: list}
 	r.setOriginal(o)
 	r.addText(said, o, failed, authors(in, o))
-	r.settle(tellsDelay(in.Subject, said))
-	r.addressee()
+	r.settle(outcome(in.Subject, said))
+	r.addressee(o)
 	return r
 }
 
@@ -134,8 +135,9 @@ func (r *Report) judge(i int, text string) {
 	rc.Reason = evidence{said: said, text: text, status: rc.Status, code: rc.SMTPCode}.reason()
 }
 
-// settle sets the actions nobody gave, the kind of the report, and what follows from them.
-func (r *Report) settle(waiting bool) {
+// settle sets the actions nobody gave to what the text told, the kind of the report, and what
+// follows from them.
+func (r *Report) settle(told string) {
 	worst := ""
 	for i := range r.Recipients {
 		rc := &r.Recipients[i]
@@ -143,10 +145,8 @@ func (r *Report) settle(waiting bool) {
 		case rc.Action != "":
 		case strings.HasPrefix(rc.Status, "2"):
 			rc.Action = Delivered
-		case waiting:
-			rc.Action = Delayed
 		default:
-			rc.Action = Failed
+			rc.Action = told
 		}
 		if rc.Action != Failed && rc.Action != Delayed {
 			rc.Reason = ""
@@ -156,25 +156,31 @@ func (r *Report) settle(waiting bool) {
 			worst = rc.Action
 		}
 	}
-	switch {
-	case worst == Failed || worst == "" && !waiting:
+	switch cmp.Or(worst, told) {
+	case Failed:
 		r.Kind = Failure
-	case worst == Delayed || worst == "":
+	case Delayed:
 		r.Kind = Delay
 	default:
 		r.Kind = Success
 	}
 }
 
-// addressee says whom the original was addressed to: as the report has it, else its To field,
-// else the recipient that failed.
-func (r *Report) addressee() {
+// addressee says whom the original was addressed to: as the report has it, else whom of the
+// original's To field the report speaks of, else the first of either.
+func (r *Report) addressee(o original) {
+	to := setOf(o.recipients)
+	known := ""
 	for _, rc := range r.Recipients {
 		if whole(rc.OriginalAddress) {
 			r.OriginalRcpt = rc.OriginalAddress
 			return
 		}
+		if known == "" && to[rc.Address] {
+			known = rc.Address
+		}
 	}
+	r.OriginalRcpt = cmp.Or(known, r.OriginalRcpt)
 	if r.OriginalRcpt == "" && len(r.Recipients) > 0 {
 		r.OriginalRcpt = r.Recipients[0].Address
 	}

@@ -152,6 +152,24 @@ func TestFieldsAndText(t *testing.T) {
 	}
 }
 
+// TestOriginals finds the letter a report is about wherever a system puts it.
+func TestOriginals(t *testing.T) {
+	fields := "Final-Recipient: rfc822; two@there.example\nAction: failed\nStatus: 5.1.1\n"
+	two := strings.Replace(quoted, "To: Them <them@there.example>", "To: Them <them@there.example>,\n two@there.example", 1)
+	for _, kind := range []string{"message/rfc822", "text/rfc822-headers", "message/partial", "message/global-headers", "text/plain"} {
+		in := report("could not be delivered", fields, "")
+		in.Parts = append(in.Parts, Part{kind, []byte(two)})
+		r := Parse(in)
+		if r == nil || r.MessageID != "abc.123@here.example" || r.OriginalRcpt != "two@there.example" || r.OriginalSubject != "Grüße" || !r.HasOriginal {
+			t.Errorf("%s: %+v", kind, r)
+		}
+	}
+	in := letter("MAILER-DAEMON@x.example", "Successful Mail Delivery Report", "Your message was successfully delivered to the destination(s) listed below.\n\n<them@there.example>: delivery via mx.there.example: 250 2.0.0 Ok\n")
+	if r := Parse(in); r == nil || r.Kind != Success || r.Recipients[0].Action != Delivered || r.Recipients[0].Reason != "" {
+		t.Errorf("success: %+v", r)
+	}
+}
+
 func TestFeedback(t *testing.T) {
 	arf := func(fields string) *Input {
 		in := letter("fbl@provider.example", "FW: Hello", "This is an email abuse report.")

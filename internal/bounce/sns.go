@@ -115,6 +115,6 @@ func (n *notification) fill(r *Report) bool {
 		r.Recipients = append(r.Recipients, rc)
 		r.judge(len(r.Recipients)-1, n.Bounce.Type+" "+n.Bounce.SubType+" "+n.DeliveryDelay.Type)
 	}
-	r.settle(false)
+	r.settle(Failed)
 	return true
 }
