@@ -135,13 +135,33 @@ func (in *instance) command(args ...string) error {
 	return nil
 }
 
-// pool opens the instance's database.
+// pool opens the instance's database, when it takes connections.
 func (in *instance) pool(ctx context.Context) (*pgxpool.Pool, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		pool, err := in.tryPool(ctx)
+		if err == nil || ctx.Err() != nil {
+			return pool, err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (in *instance) tryPool(ctx context.Context) (*pgxpool.Pool, error) {
 	url, err := postgres.Attach(filepath.Join(in.dir, "data", "postgres"))
 	if err != nil {
 		return nil, err
 	}
-	return postgres.Pool(ctx, url, 4)
+	pool, err := postgres.Pool(context.WithoutCancel(ctx), url, 4)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
 }
 
 // postmaster is the process id of the database server, or 0.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"sync"
@@ -181,6 +180,7 @@ func (t *torture) send(ctx context.Context, sender int) {
 		default:
 		}
 		n := t.sent.Add(1)
+		letter := tortureLetter(n, sender) // the same at every try
 		for try := 0; ; try++ {
 			if ctx.Err() != nil {
 				return
@@ -195,7 +195,7 @@ func (t *torture) send(ctx context.Context, sender int) {
 			if client == nil {
 				continue
 			}
-			fate := client.Send(ctx, smtpclient.Envelope{From: customer(n), Recipients: []address.Address{{Local: "help", Domain: "example.test"}}}, tortureLetter(n, sender))
+			fate := client.Send(ctx, smtpclient.Envelope{From: customer(n), Recipients: []address.Address{{Local: "help", Domain: "example.test"}}}, letter)
 			if fate.Recipients[0].Status == smtpclient.Delivered {
 				t.acked.Store(n, true)
 				t.ackCount.Add(1)
@@ -352,5 +352,3 @@ func (t *torture) duplicates() (all, explained int) {
 	}
 	return all, explained
 }
-
-var _ = os.Stdout
