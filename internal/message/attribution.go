@@ -91,7 +91,7 @@ func startsAttribution(s string, single bool) bool {
 	if single {
 		return true
 	}
-	if unicode.IsDigit(r) || r == '"' || hasAddress(s) || hasDate(s) {
+	if unicode.IsDigit(r) || r == '"' || strings.HasSuffix(s, "<") || hasAddress(s) || hasDate(s) {
 		return true
 	}
 	word := strings.ToLower(strings.TrimRight(firstWord(s), ".,"))

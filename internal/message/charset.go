@@ -132,7 +132,7 @@ func (d *decoder) detect(b []byte) string {
 	d.budget -= max(len(b), min(least, d.budget))
 	r := chardet.Detect(b)
 	name := charsetName(r.Encoding)
-	if r.Confidence < 0.6 || name == "us-ascii" || name == "utf-8" || d.lookup(name) == nil {
+	if r.Confidence < 0.6 || name == "us-ascii" || name == "utf-8" || strings.HasPrefix(name, "mac") || d.lookup(name) == nil {
 		return ""
 	}
 	return name

@@ -158,7 +158,7 @@ func (d *dateParts) zone(w string) {
 }
 
 func (d *dateParts) time() (time.Time, bool) {
-	if d.day < 1 || d.month == 0 || d.year < 1970 || d.year > 9999 {
+	if d.day < 1 || d.month == 0 || d.year < 1900 || d.year > 9999 {
 		return time.Time{}, false
 	}
 	loc := time.UTC

@@ -2,42 +2,24 @@ package message
 
 import "strings"
 
-// joinFlowed undoes format=flowed (RFC 3676): a line that ends with a space goes on in the next one of the same
-// quote depth; a stuffed leading space goes. delSp tells that the trailing space was added by the sender.
+// joinFlowed undoes format=flowed (RFC 3676): a line that ends with a space goes on in the next one, a stuffed leading
+// space goes. Quoted lines stay as they are: they are history, and joined ones would hide where answers stand.
+// delSp tells that the trailing space was added by the sender.
 func joinFlowed(s string, delSp bool) string {
 	var b strings.Builder
 	b.Grow(len(s))
-	open, openDepth := false, 0 // the line before goes on
+	open := false // the line before goes on
 	for s != "" {
-		var line string
-		line, s, _ = strings.Cut(s, "\n")
-		depth := 0
-		for depth < len(line) && line[depth] == '>' {
-			depth++
-		}
-		text := strings.TrimPrefix(line[depth:], " ")
-		if open && depth != openDepth {
+		var text string
+		text, s, _ = strings.Cut(s, "\n")
+		quoted, signature := strings.HasPrefix(text, ">"), text == "-- "
+		if open && (quoted || signature) {
 			b.WriteByte('\n')
-			open = false
 		}
-		signature := text == "-- "
-		if open && signature {
-			b.WriteByte('\n')
-			open = false
-		}
-		if !open && depth > 0 {
-			b.WriteString(line[:depth])
-			if text != "" {
-				b.WriteByte(' ')
-			}
-		}
-		if flows := strings.HasSuffix(text, " ") && !signature && s != ""; flows {
-			if delSp {
-				text = text[:len(text)-1]
-			}
-			open, openDepth = true, depth
-		} else {
-			open = false
+		text = strings.TrimPrefix(text, " ")
+		open = strings.HasSuffix(text, " ") && !signature && !quoted && s != ""
+		if open && delSp {
+			text = text[:len(text)-1]
 		}
 		b.WriteString(text)
 		if !open {

@@ -250,6 +250,10 @@ func splitBare(phrase string) (name, addr string) {
 		return "", phrase
 	}
 	tight := strings.ReplaceAll(strings.ReplaceAll(phrase, " @", "@"), "@ ", "@")
+	if at := strings.LastIndexByte(tight, '@'); strings.Contains(tight[at:], " .") { // "a@b . example"
+		tight = tight[:at] + strings.ReplaceAll(strings.Join(strings.Fields(tight[at:]), " "), " .", ".")
+		tight = tight[:at] + strings.ReplaceAll(tight[at:], ". ", ".")
+	}
 	words := strings.Fields(tight)
 	for i, w := range words {
 		if strings.IndexByte(w, '@') > 0 && w[len(w)-1] != '@' {
@@ -277,6 +281,9 @@ func (p *mailboxParser) cleanAddress(s string) string {
 	}
 	if !strings.HasPrefix(s, `"`) {
 		s = strings.Join(strings.Fields(s), "")
+	}
+	if strings.Contains(s, ":;") { // a group without members
+		return ""
 	}
 	s = strings.Trim(s, "<>',; \t")
 	if strings.HasPrefix(s, `"`) && strings.HasSuffix(s, `"`) && strings.IndexByte(s, '@') > 0 {

@@ -201,13 +201,18 @@ func findDelimiter(body, delim []byte, pos int) (at, next int, closing bool) {
 		if len(rest) == 0 {
 			return at, next, false
 		}
-		if bytes.HasPrefix(rest, []byte("--")) && (len(rest) == 2 || isWSP(rest[2])) {
+		if bytes.HasPrefix(rest, []byte("--")) && (len(rest) == 2 || !isBoundaryByte(rest[2])) {
 			return at, next, true
 		}
 		if isWSP(rest[0]) { // junk after the boundary
 			return at, next, false
 		}
 	}
+}
+
+// isBoundaryByte tells whether c may go on a boundary that merely starts like another one.
+func isBoundaryByte(c byte) bool {
+	return isBase64(c) || c == '-' || c == '_' || c == '.' || c == '='
 }
 
 // guessBoundary finds a line that starts with "--" and is followed by a field of a part's header.
@@ -257,6 +262,11 @@ func (p *part) decode(w *walker) []byte {
 	}
 	p.decoded = true
 	enc := p.header.token("Content-Transfer-Encoding")
+	if strings.HasPrefix(enc, "base64") && strings.HasPrefix(p.ctype.value, "text/") && !maybeBase64(p.body) {
+		w.warn("transfer-encoding", "text that is said to be base64")
+		p.data = p.body
+		return p.data
+	}
 	data, known := decodeTransfer(p.body, enc)
 	if !known {
 		w.warn("transfer-encoding", "unknown: "+CleanLine(enc))

@@ -117,8 +117,8 @@ func (s *splitter) scan() {
 		default:
 			kind, from, to := s.boundary(i)
 			if kind == spanOwn {
-				s.put(spanOwn, i, i+1)
-				i++
+				s.put(spanOwn, i, to)
+				i = to
 				continue
 			}
 			s.cutBack(from)
@@ -168,7 +168,7 @@ func (s *splitter) boundary(i int) (kind spanKind, from, to int) {
 	}
 	switch {
 	case isForwarded(m.text):
-		return spanOwn, i, end // see forwardAt: what follows is content
+		return spanOwn, i, end // what follows is content
 	case !s.ctx.forward && isOriginal(m.text):
 		return s.history(i, i)
 	case !s.ctx.forward && s.isHeaderBlock(i):

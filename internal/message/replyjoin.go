@@ -156,13 +156,16 @@ func (s *splitter) render() (reply, quoted, signature string) {
 	var own, history, footer strings.Builder
 	own.Grow(s.size(spanOwn))
 	history.Grow(s.size(spanQuote) + s.size(spanIntro) + s.size(spanTail))
-	for _, sp := range s.spans {
+	for i, sp := range s.spans {
 		b := &history
 		switch sp.kind {
 		case spanOwn:
 			b = &own
 		case spanFooter:
 			b = &footer
+		}
+		if sp.kind == spanOwn && i > 0 && s.spans[i-1].kind == spanIntro && own.Len() > 0 && !strings.HasSuffix(own.String(), "\n\n") {
+			own.WriteByte('\n')
 		}
 		for i := sp.from; i < sp.to; i++ {
 			writeLine(b, s.lines[i].line)

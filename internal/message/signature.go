@@ -253,11 +253,16 @@ func weakTail(lines []mark, from, to int) bool {
 			continue
 		}
 		n++
-		if m.depth > 0 || n > maxWeakLines || utf8.RuneCountInString(m.text) > maxWeakColumn || isSentence(m.text) {
+		if m.depth > 0 || n > maxWeakLines || m.label != 0 && m.label != labelOther || isItem(m.text) || utf8.RuneCountInString(m.text) > maxWeakColumn || isSentence(m.text) {
 			return false
 		}
 	}
 	return true
+}
+
+// isItem tells whether a line belongs to a list.
+func isItem(s string) bool {
+	return strings.HasPrefix(s, "- ") || strings.HasPrefix(s, "* ") || strings.HasPrefix(s, "• ") || strings.HasPrefix(s, "1. ") || strings.HasPrefix(s, "1) ")
 }
 
 // isSentence tells whether a line reads like one: many words and a full stop, or a question.

@@ -37,9 +37,40 @@ func decodeBase64(dst, src []byte) int {
 			}
 		case c == 64:
 			n, acc, bits = n+flushBits(dst[n:], acc, bits), 0, 0
+			if !base64Follows(src) {
+				return n
+			}
 		}
 	}
 	return n + flushBits(dst[n:], acc, bits)
+}
+
+// base64Follows tells whether the first written line of b goes on with base64. Behind the padding some
+// programs glue another piece, and mailing lists plain text.
+func base64Follows(b []byte) bool {
+	b = bytes.TrimLeft(b, "=\r\n \t")
+	end, _ := lineEnd(b, 0)
+	line := bytes.TrimRight(b[:end], "=\r \t")
+	return base64Run(line) == len(line) && len(line) > 0
+}
+
+// maybeBase64 tells whether body can be base64: words with spaces between them are none.
+func maybeBase64(body []byte) bool {
+	const look = 20
+	spaced, lines := 0, 0
+	for pos := 0; pos < len(body) && lines < look; {
+		end, next := lineEnd(body, pos)
+		line := bytes.TrimSpace(body[pos:end])
+		pos = next
+		if len(line) == 0 {
+			continue
+		}
+		lines++
+		if bytes.IndexByte(line, ' ') > 0 {
+			spaced++
+		}
+	}
+	return 2*spaced < lines || lines == 0
 }
 
 // flushBits writes the whole bytes of an unfinished group.

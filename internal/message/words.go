@@ -170,8 +170,7 @@ func unhex(c byte) byte {
 func appendQP(dst, src []byte) []byte {
 	for len(src) > 0 {
 		end, next := lineEnd(src, 0)
-		line := src[:end]
-		hasEnd := next > end
+		line, newline := src[:end], src[end:next]
 		src = src[next:]
 		line = bytes.TrimRight(line, " \t\r")
 		soft := false
@@ -194,8 +193,8 @@ func appendQP(dst, src []byte) []byte {
 				line = line[1:]
 			}
 		}
-		if hasEnd && !soft {
-			dst = append(dst, '\n')
+		if !soft {
+			dst = append(dst, newline...)
 		}
 	}
 	return dst
