@@ -47,6 +47,7 @@ var (
 	dir     = flag.String("dir", "../shared/corpus", "folder of the corpus")
 	only    = flag.String("only", "", "categories, apart by commas; all when empty")
 	command = flag.String("cmd", "", "program and arguments that print the object of a letter")
+	dump    = flag.Bool("dump", false, "print the object of every letter, one a line, instead of the table")
 	verbose = flag.Bool("v", false, "print what each failing case expected and got")
 )
 
@@ -88,6 +89,15 @@ func run(file string) error {
 		}
 	}
 	took := time.Since(start)
+	if *dump {
+		for _, c := range cat.Cases {
+			c.object["id"], c.object["category"] = c.ID, filepath.Base(cat.dir)
+			if err := json.NewEncoder(os.Stdout).Encode(c.object); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	failed := []string{}
 	for _, c := range cat.Cases {
 		if err := c.evaluate(cat.Cases); err != nil {
