@@ -3,6 +3,7 @@ package bounce
 import (
 	"io"
 	"mime"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/encoding/ianaindex"
@@ -60,50 +61,25 @@ func partLines(p Part) []string {
 
 // readOriginal reads a header that begins at the first of ls and ends at an empty line.
 func readOriginal(ls []string) original {
-	var o original
-	var last *string
-	vals := map[string]string{}
-	name := ""
-	flush := func() {
-		if last != nil && vals[name] == "" {
-			vals[name] = *last
-		}
-		last = nil
+	end := slices.IndexFunc(ls, func(l string) bool { return strings.TrimSpace(l) == "" })
+	if end < 0 {
+		end = len(ls)
 	}
-	for _, line := range ls {
-		line = strings.TrimRight(line, " \t\r")
-		if line == "" {
-			break
-		}
-		if line[0] == ' ' || line[0] == '\t' {
-			if last != nil && len(*last) < 4*maxField {
-				*last += " " + strings.TrimSpace(line)
-			}
-			continue
-		}
-		flush()
-		f, ok := splitField(line)
-		if !ok {
-			continue
-		}
-		switch f.name {
-		case "message-id", "to", "cc", "from", "return-path", "subject", "x-envelope-to", "sender", "x-hmxmroriginalrecipient":
-			name = f.name
-			v := f.value
-			last = &v
-		}
-		if originalField[f.name] || strings.HasPrefix(f.name, "x-") {
-			o.found = true
-		}
+	blocks := groups(strings.Join(ls[:end], "\n"))
+	if len(blocks) == 0 {
+		return original{}
 	}
-	flush()
-	o.messageID = messageID(vals["message-id"])
-	o.subject = clean(decodeWords(vals["subject"]), maxField)
-	for _, n := range []string{"x-hmxmroriginalrecipient", "to", "cc", "x-envelope-to"} {
-		o.recipients = appendAddresses(o.recipients, vals[n])
+	header := blocks[0]
+	o := original{
+		found:     slices.ContainsFunc(header, func(f field) bool { return originalField[f.name] || strings.HasPrefix(f.name, "x-") }),
+		messageID: messageID(value(header, "message-id")),
+		subject:   clean(decodeWords(value(header, "subject")), maxField),
 	}
-	for _, n := range []string{"from", "sender", "return-path"} {
-		o.sender = appendAddresses(o.sender, vals[n])
+	for _, name := range []string{"x-hmxmroriginalrecipient", "to", "cc", "x-envelope-to"} {
+		o.recipients = appendAddresses(o.recipients, value(header, name))
+	}
+	for _, name := range []string{"from", "sender", "return-path"} {
+		o.sender = appendAddresses(o.sender, value(header, name))
 	}
 	return o
 }
@@ -195,6 +171,9 @@ func isMarker(line string) bool {
 	return dashed || heading
 }
 
+// maxHeaderLines bounds the lines of a quoted header.
+const maxHeaderLines = 400
+
 // headerBlock returns how many lines the block that begins here has, and whether it is the header
 // of a letter: three different fields, one of which people and notices do not write.
 func headerBlock(ls []string) (lines int, ok bool) {
@@ -203,7 +182,7 @@ func headerBlock(ls []string) (lines int, ok bool) {
 	}
 	seen, proof, n := map[string]bool{}, false, 0
 	for _, line := range ls {
-		if n == 400 || strings.Trim(line, "> \t\r") == "" {
+		if n == maxHeaderLines || strings.Trim(line, "> \t\r") == "" {
 			break
 		}
 		if f, ok := headerLine(line); ok {
@@ -240,8 +219,8 @@ func unindent(ls []string) []string {
 	}
 	indent := len(ls[0]) - len(strings.TrimLeft(ls[0], "> \t"))
 	prefix := ls[0][:indent]
-	out := make([]string, 0, min(len(ls), 400))
-	for _, l := range ls[:min(len(ls), 400)] {
+	out := make([]string, 0, min(len(ls), maxHeaderLines))
+	for _, l := range ls[:min(len(ls), maxHeaderLines)] {
 		out = append(out, strings.TrimPrefix(l, prefix))
 	}
 	return out
