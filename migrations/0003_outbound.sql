@@ -68,7 +68,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (lane, next_at) WHERE state <> 'leased';
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased';
 CREATE INDEX deliveries_check ON deliveries (check_at);
-CREATE INDEX deliveries_ticket ON deliveries (organisation_id, ticket_number) WHERE ticket_number IS NOT NULL;
+CREATE INDEX deliveries_held ON deliveries (organisation_id, ticket_number) WHERE state = 'held';
 
 CREATE TABLE deliveries_done (
     organisation_id integer     NOT NULL,

@@ -2,7 +2,9 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -274,27 +276,79 @@ func claimReady(x *world, w *Worker) ([]batch, error) {
 
 // TestCallbackFails: a callback that fails for one delivery holds up nobody, and no letter is sent twice for it.
 func TestCallbackFails(t *testing.T) {
-	x := newWorld(t)
-	heard := x.q.OnFinal
-	x.q.OnFinal = func(ctx context.Context, tx pgx.Tx, finals []Final) error {
-		if slices.ContainsFunc(finals, func(f Final) bool { return f.Recipient == "bad@x.test" }) {
-			return tx.QueryRow(ctx, `SELECT 1/0`).Scan(new(int)) // an error of ours, not of the network
-		}
-		return heard(ctx, tx, finals)
-	}
-	ids := x.send("good@x.test", "bad@x.test", "fine@y.test")
 	retryPause = 0
 	t.Cleanup(func() { retryPause = time.Second })
-	x.round(x.worker(always(taken)))
-	for _, d := range ids {
-		if got := x.state(d); got != "delivered" {
-			t.Errorf("state %q", got)
-		}
+	for name, fail := range map[string]func(context.Context, pgx.Tx) error{
+		"in the database": func(ctx context.Context, tx pgx.Tx) error { return tx.QueryRow(ctx, `SELECT 1/0`).Scan(new(int)) },
+		"by itself":       func(context.Context, pgx.Tx) error { return errors.New("no such ticket") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t)
+			heard := x.q.OnFinal
+			x.q.OnFinal = func(ctx context.Context, tx pgx.Tx, finals []Final) error {
+				if slices.ContainsFunc(finals, func(f Final) bool { return f.Recipient == "bad@x.test" }) {
+					return fail(ctx, tx)
+				}
+				return heard(ctx, tx, finals)
+			}
+			ids := x.send("good@x.test", "bad@x.test", "fine@y.test")
+			x.round(x.worker(always(taken)))
+			for _, d := range ids {
+				if got := x.state(d); got != "delivered" {
+					t.Errorf("state %q", got)
+				}
+			}
+			told := x.told()
+			slices.Sort(told)
+			if diff := cmp.Diff([]string{"fine@y.test delivered", "good@x.test delivered"}, told); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
 	}
-	told := x.told()
-	slices.Sort(told)
-	if diff := cmp.Diff([]string{"fine@y.test delivered", "good@x.test delivered"}, told); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
+}
+
+// failingDB is a database that is away as often as fails says, then there.
+type failingDB struct {
+	beginner
+	fails int
+}
+
+func (f *failingDB) Begin(ctx context.Context) (pgx.Tx, error) {
+	if f.fails != 0 {
+		f.fails--
+		return nil, io.ErrUnexpectedEOF
+	}
+	return f.beginner.Begin(ctx)
+}
+
+// TestDatabaseAway: results wait for the database to come back; when it does not and we are to stop, we
+// stop, and the delivery is not lost.
+func TestDatabaseAway(t *testing.T) {
+	retryPause = 0
+	t.Cleanup(func() { retryPause = time.Second })
+	x := newWorld(t)
+	w := x.worker(always(taken))
+	w.recorder.db = &failingDB{beginner: x.pool, fails: 50}
+	d := x.send("a@x.test")[0]
+	x.round(w)
+	if got := x.state(d); got != "delivered" {
+		t.Errorf("state %q after the database came back", got)
+	}
+	w.recorder.db = &failingDB{beginner: x.pool, fails: -1}
+	d = x.send("b@x.test")[0]
+	list, err := claimReady(x, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.recorder.over = time.Now().Add(-time.Second) // patience is over
+	w.recorder.in = make(chan report, 10)
+	w.carry(x.ctx, nil, list[0])
+	close(w.recorder.in)
+	stop := make(chan struct{})
+	close(stop)
+	w.recorder.run(stop)
+	if got := x.state(d); got != "leased" {
+		t.Errorf("state %q after the database stayed away", got)
 	}
 }
 

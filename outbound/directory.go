@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -18,7 +19,8 @@ type identity struct {
 // directory keeps identities in memory. It asks for the number of the last change at most once a
 // second, and forgets all when that has grown.
 type directory struct {
-	db querier
+	db  querier
+	log *slog.Logger
 
 	mu       sync.Mutex
 	known    map[directoryKey]identity
@@ -54,6 +56,9 @@ func (d *directory) identity(ctx context.Context, number int32, domain string) (
 	keys, err := activeKeys(ctx, d.db, number, domain)
 	if err != nil {
 		return identity{}, err
+	}
+	if len(keys) == 0 {
+		d.log.Warn("no DKIM key is active: letters go out unsigned", "organisation", number, "domain", domain)
 	}
 	id := identity{name: name, signer: address.NewSigner(secret), keys: keys}
 	if len(d.known) >= maxKnown {

@@ -13,6 +13,9 @@ import (
 	"mxdesk/internal/bounce"
 )
 
+// letterTime bounds one letter on the network, above all the timeouts of SMTP's steps.
+const letterTime = 40 * time.Minute
+
 // job carries one batch over one connection.
 type job struct {
 	w        *Worker
@@ -111,6 +114,8 @@ func (j *job) send(ctx context.Context, l *lease, c *content) (Attempt, error) {
 		return Attempt{}, err
 	}
 	defer release()
+	ctx, cancel := context.WithTimeout(ctx, letterTime)
+	defer cancel()
 	return j.conn.Send(ctx, letter), nil
 }
 

@@ -3,7 +3,9 @@ package outbound
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -34,6 +36,9 @@ type recorder struct {
 	onFinal func() OnFinal
 	done    func(reports int) // after each commit
 	in      chan report
+
+	over   time.Time // when patience ends, after we were told to stop
+	gaveUp bool
 }
 
 // run records until in is closed and empty. stop ends the patience with a database that fails: what
@@ -93,6 +98,9 @@ func firstDelivery(group []report) string {
 	return ""
 }
 
+// errStopped: we were told to stop, and the database was away for too long since.
+var errStopped = errors.New("stopped while the database was away")
+
 // persist tries up to tries times; while the database is away that does not count, until stop.
 func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFinal OnFinal) error {
 	var results []result
@@ -103,8 +111,7 @@ func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFi
 			lanes = append(lanes, *g.lane)
 		}
 	}
-	var deadline time.Time // zero: not stopping
-	for {
+	for !r.gaveUp {
 		ctx, cancel := context.WithTimeout(context.Background(), recordWait)
 		err := record(ctx, r.db, results, lanes, onFinal)
 		cancel()
@@ -116,16 +123,21 @@ func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFi
 				return err
 			}
 		}
-		select {
-		case <-stop:
-			if deadline.IsZero() {
-				deadline = time.Now().Add(lastWordTime)
-			} else if time.Now().After(deadline) {
-				return err
-			}
-		default:
-		}
+		r.lose(stop)
 		time.Sleep(retryPause)
+	}
+	return errStopped
+}
+
+// lose notes a failure: lastWordTime after the first one since stop we give up.
+func (r *recorder) lose(stop <-chan struct{}) {
+	select {
+	case <-stop:
+		if r.over.IsZero() {
+			r.over = time.Now().Add(lastWordTime)
+		}
+		r.gaveUp = time.Now().After(r.over)
+	default:
 	}
 }
 
@@ -133,12 +145,14 @@ func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFi
 // server that starts, stops or has become a standby, or a lost race.
 func away(err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return true // it did not answer
+	if errors.As(err, &pg) {
+		switch pg.Code[:2] {
+		case "08", "40", "53", "57", "58":
+			return true
+		}
+		return pg.Code == "25006"
 	}
-	switch pg.Code[:2] {
-	case "08", "40", "53", "57", "58":
-		return true
-	}
-	return pg.Code == "25006"
+	var network net.Error
+	return !errors.Is(err, errOnFinal) || errors.As(err, &network) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err)
 }

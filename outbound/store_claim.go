@@ -68,7 +68,8 @@ func makeLanes(ctx context.Context, db querier, lanes []string) error {
 
 // sqlClaim leases one batch from each of the lanes. It waits for nobody: a lane or a row that another
 // node has at this moment is skipped. The attempt is counted here and the next one set, so that a
-// worker which dies each time cannot hammer anybody.
+// worker which dies each time cannot hammer anybody. The rows are found again by their place, because
+// the planner takes a join for a reason to read the whole table.
 const sqlClaim = `
 WITH ready AS MATERIALIZED (
     SELECT lane, CASE WHEN fail_streak > 0 THEN 1 ELSE $2 END AS most, gen_random_uuid() AS batch
@@ -78,26 +79,24 @@ WITH ready AS MATERIALIZED (
      ORDER BY lane
        FOR NO KEY UPDATE SKIP LOCKED
 ), picked AS MATERIALIZED (
-    SELECT d.organisation_id, d.delivery_id, r.batch, r.lane
+    SELECT d.tid
       FROM ready r
-     CROSS JOIN LATERAL (SELECT organisation_id, delivery_id FROM deliveries
+     CROSS JOIN LATERAL (SELECT ctid AS tid FROM deliveries
                           WHERE lane = r.lane AND state <> 'leased' AND next_at <= now()
                           ORDER BY next_at LIMIT r.most
                             FOR NO KEY UPDATE SKIP LOCKED) d
-), counted AS (
-    UPDATE lanes l SET inflight = l.inflight + 1, changed_at = now()
-      FROM (SELECT DISTINCT lane FROM picked) p
-     WHERE l.lane = p.lane
 ), leased AS (
     UPDATE deliveries d
-       SET state = 'leased', lease_owner = p.batch, lease_until = now() + make_interval(secs => $3),
-           attempts = d.attempts + 1,
+       SET state = 'leased', lease_owner = (SELECT batch FROM ready r WHERE r.lane = d.lane),
+           lease_until = now() + make_interval(secs => $3), attempts = d.attempts + 1,
            next_at = now() + make_interval(secs => ($4::float8[])[least(d.attempts + 1, cardinality($4::float8[]))])
-      FROM picked p
-     WHERE d.organisation_id = p.organisation_id AND d.delivery_id = p.delivery_id
+     WHERE d.ctid = ANY(ARRAY(SELECT tid FROM picked))
  RETURNING d.organisation_id, d.delivery_id, d.message_id, coalesce(d.ticket_number, 0) AS ticket_number,
            coalesce(d.participant_no, 0) AS participant_no, d.recipient, d.recipient_name, d.lane, d.rfc_message_id, d.refs,
            d.unsubscribe, d.automatic, d.attempts, d.broke, d.lease_owner, d.created_at, d.expires_at
+), counted AS (
+    UPDATE lanes l SET inflight = l.inflight + 1, changed_at = now()
+     WHERE l.lane = ANY(ARRAY(SELECT lane FROM leased))
 )
 SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, recipient_name, lane,
        rfc_message_id, refs, unsubscribe, attempts, broke, lease_owner, created_at,

@@ -31,11 +31,11 @@ func tryLock(ctx context.Context, tx pgx.Tx, lock int) (ok bool, err error) {
 
 // sqlReap takes back leases that nobody renewed. The attempt stays counted and its next one set.
 const sqlReap = `
-UPDATE deliveries d SET state = 'deferred', lease_owner = NULL, lease_until = NULL
-  FROM (SELECT organisation_id, delivery_id FROM deliveries
-         WHERE state = 'leased' AND lease_until < now()
-         ORDER BY lease_until LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED) e
- WHERE d.organisation_id = e.organisation_id AND d.delivery_id = e.delivery_id`
+UPDATE deliveries SET state = 'deferred', lease_owner = NULL, lease_until = NULL
+ WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM deliveries
+     WHERE state = 'leased' AND lease_until < now()
+     ORDER BY lease_until LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED))`
 
 // sqlLockBusyLanes and sqlRecount count again what batches are really out: the locks keep others from claiming
 // between the two, and the second statement sees all that was committed before.
@@ -71,13 +71,13 @@ func reap(ctx context.Context, tx pgx.Tx) error {
 
 const sqlExpire = `
 WITH gone AS (
-    DELETE FROM deliveries d
-     USING (SELECT organisation_id, delivery_id FROM deliveries
-             WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
-             ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) e
-     WHERE d.organisation_id = e.organisation_id AND d.delivery_id = e.delivery_id
- RETURNING d.organisation_id, d.delivery_id, d.message_id, d.ticket_number, d.participant_no, d.recipient, d.lane,
-           d.rfc_message_id, d.broke, d.attempts, d.created_at, d.last_code, d.last_text
+    DELETE FROM deliveries
+     WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM deliveries
+         WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
+         ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+ RETURNING organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
+           rfc_message_id, broke, attempts, created_at, last_code, last_text
 )
 INSERT INTO deliveries_done (organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
                              rfc_message_id, outcome, reason, attempts, created_at, last_code, last_text)
@@ -94,13 +94,13 @@ func expire(ctx context.Context, tx pgx.Tx) ([]Final, error) {
 
 // sqlTellLate: check_at is the time of the notice, then of the end.
 const sqlTellLate = `
-UPDATE deliveries d SET check_at = d.expires_at
-  FROM (SELECT organisation_id, delivery_id FROM deliveries
-         WHERE check_at <= now() AND check_at < expires_at
-         ORDER BY check_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) e
- WHERE d.organisation_id = e.organisation_id AND d.delivery_id = e.delivery_id
-RETURNING d.organisation_id, d.delivery_id, coalesce(d.ticket_number, 0), coalesce(d.participant_no, 0), d.recipient, '',
-          '', coalesce(d.last_text, '')`
+UPDATE deliveries SET check_at = expires_at
+ WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM deliveries
+     WHERE check_at <= now() AND check_at < expires_at
+     ORDER BY check_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
+RETURNING organisation_id, delivery_id, coalesce(ticket_number, 0), coalesce(participant_no, 0), recipient, '',
+          '', coalesce(last_text, '')`
 
 // tellLate lists, once each, deliveries that have waited for DelayNotice; their Outcome is "".
 func tellLate(ctx context.Context, tx pgx.Tx) ([]Final, error) {

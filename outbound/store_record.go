@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -199,5 +200,11 @@ func callFinal(ctx context.Context, tx pgx.Tx, f OnFinal, finals []Final) error 
 	if f == nil || len(finals) == 0 {
 		return nil
 	}
-	return f(ctx, tx, finals)
+	if err := f(ctx, tx, finals); err != nil {
+		return fmt.Errorf("%w: %w", errOnFinal, err)
+	}
+	return nil
 }
+
+// errOnFinal is wrapped by the errors of OnFinal and OnDelay.
+var errOnFinal = errors.New("outcome not taken over")

@@ -68,7 +68,7 @@ type Worker struct {
 func NewWorker(q *Queue, cfg WorkerConfig) *Worker {
 	cfg = cfg.withDefaults()
 	w := &Worker{
-		q: q, cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Metrics), directory: &directory{db: q.pool},
+		q: q, cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Metrics), directory: &directory{db: q.pool, log: cfg.Log},
 		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), memory: semaphore.NewWeighted(cfg.MemoryBytes),
 		slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]struct{}{},
 	}
