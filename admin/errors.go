@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -134,6 +135,9 @@ func (a *API) problem(ctx context.Context, err error) *problem {
 		}
 		return p
 	}
+	if sqlState(err) == "22021" { // it came out of a query; bodies are UTF-8 by then
+		return newProblem(r, http.StatusUnprocessableEntity, "a parameter holds what is no text in UTF-8")
+	}
 	if away(err) {
 		a.log.Warn("request not carried out", "request", r.id, "path", r.pattern, "error", err)
 		p := newProblem(r, http.StatusServiceUnavailable, awayText)
@@ -166,20 +170,21 @@ func away(err error) bool {
 	}](err); ok && e.SafeToRetry() {
 		return true
 	}
-	e, ok := errors.AsType[interface {
+	// Connection exception, insufficient resources, operator intervention, read-only after a switch, lost races.
+	state := sqlState(err)
+	return slices.ContainsFunc([]string{"08", "53", "57", "25006", "40001", "40P01", "55P03"},
+		func(class string) bool { return strings.HasPrefix(state, class) })
+}
+
+// sqlState is the code with which PostgreSQL refused a statement, "" for every other error.
+func sqlState(err error) string {
+	if e, ok := errors.AsType[interface {
 		error
 		SQLState() string
-	}](err)
-	if !ok {
-		return false
+	}](err); ok {
+		return e.SQLState()
 	}
-	// Connection exception, insufficient resources, operator intervention, read-only after a switch, lost races.
-	for _, class := range []string{"08", "53", "57", "25006", "40001", "40P01", "55P03"} {
-		if strings.HasPrefix(e.SQLState(), class) {
-			return true
-		}
-	}
-	return false
+	return ""
 }
 
 // refuse answers before a handler was reached.

@@ -67,9 +67,17 @@ func paged[D, W any](ctx context.Context, rows []D, limit int, wire func(D) W, c
 
 // The options of routes.
 
-func creates(o *huma.Operation) { o.DefaultStatus = http.StatusCreated }
+func creates(o *huma.Operation) {
+	o.DefaultStatus = http.StatusCreated
+	o.Errors = append(o.Errors, bodyErrors...)
+}
 
-func conditional(o *huma.Operation) { o.Errors = append(o.Errors, http.StatusPreconditionFailed) }
+func conditional(o *huma.Operation) {
+	o.Errors = append(append(o.Errors, bodyErrors...), http.StatusPreconditionFailed)
+}
+
+// bodyErrors is what can be wrong with a body besides its fields.
+var bodyErrors = []int{http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
 
 func conflicts(o *huma.Operation) { o.Errors = append(o.Errors, http.StatusConflict) }
 
