@@ -47,6 +47,9 @@ func parseCommand(line, defaultDomain string) (command, reply) {
 	c := command{verb: verb, line: verb}
 	switch verb {
 	case "HELO", "EHLO":
+		if arg == "" {
+			return command{}, replyArguments
+		}
 		c.line = verb + " " + sanitise(arg)
 	case "MAIL":
 		return c.withPath(arg, "FROM:", defaultDomain)
