@@ -33,13 +33,11 @@ const (
 //
 // Everything but stop and kill is called by the one goroutine that go-smtp runs for the connection.
 type wire struct {
-	srv     *Server
-	id      id.ID
-	ctx     context.Context // ends when the server gives up on the connection
-	client  netip.Addr
-	network netip.Prefix
-	born    time.Time
-	release func() // gives the connection's place back
+	srv    *Server
+	id     id.ID
+	ctx    context.Context // ends when the server gives up on the connection
+	client netip.Addr
+	born   time.Time
 
 	raw net.Conn // TCP
 
