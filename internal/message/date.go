@@ -42,10 +42,10 @@ type dateParts struct {
 
 func (d *dateParts) take(w string) {
 	switch {
-	case strings.IndexByte(w, ':') > 0:
-		d.clock(w)
 	case (w[0] == '+' || w[0] == '-') && len(w) > 1:
 		d.zone(w)
+	case strings.IndexByte(w, ':') > 0:
+		d.clock(w)
 	case strings.Count(w, "-") == 2 || strings.Count(w, "/") == 2:
 		for p := range strings.FieldsFuncSeq(w, func(r rune) bool { return r == '-' || r == '/' }) {
 			d.number(p)

@@ -231,6 +231,9 @@ func (p *headerParser) afterBlank(pos int) []byte {
 }
 
 func isMboxLine(line []byte) bool {
+	if _, colon := fieldName(line); colon >= 0 {
+		return false
+	}
 	return bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))
 }
 

@@ -32,6 +32,7 @@ type mailboxParser struct {
 	phrase  []byte // the display name, or a bare address, quotes undone
 	addr    string // what stood in angle brackets
 	angle   bool
+	named   int    // length of phrase when the brackets were met
 	quoted  bool   // the phrase had quotes
 	comment string // the last comment
 	kept    string // words before a comma that was no separator
@@ -51,6 +52,11 @@ func (p *mailboxParser) run() {
 			i = p.brackets(i)
 		case ',', ';':
 			p.end(c)
+			i++
+		case '>':
+			if !p.angle { // else one too many
+				p.phrase = append(p.phrase, c)
+			}
 			i++
 		case ':':
 			i = p.colon(i)
@@ -153,10 +159,13 @@ func (p *mailboxParser) brackets(i int) int {
 	if p.angle && strings.IndexByte(inner, '@') < 0 {
 		return min(i+end+2, len(p.s))
 	}
-	if p.angle && strings.IndexByte(p.addr, '@') >= 0 && len(bytes.TrimSpace(p.phrase)) == 0 {
+	if between := bytes.TrimSpace(p.phrase[min(p.named, len(p.phrase)):]); p.angle && strings.IndexByte(p.addr, '@') >= 0 && len(between) > 0 {
+		name := string(between) // "Ann <a@b> Carl <c@d>": the comma is missing
+		p.phrase = p.phrase[:p.named]
 		p.end(',')
+		p.phrase = append(p.phrase, name...)
 	}
-	p.addr, p.angle = inner, true
+	p.addr, p.angle, p.named = inner, true, len(p.phrase)
 	return min(i+end+2, len(p.s))
 }
 
@@ -190,7 +199,7 @@ func (p *mailboxParser) isGroup(i int) bool {
 }
 
 func (p *mailboxParser) reset() {
-	p.phrase, p.addr, p.angle, p.quoted, p.comment, p.kept = p.phrase[:0], "", false, false, "", ""
+	p.phrase, p.addr, p.angle, p.named, p.quoted, p.comment, p.kept = p.phrase[:0], "", false, 0, false, "", ""
 }
 
 // end finishes a mailbox at a separator, or at the end (0).
@@ -227,8 +236,14 @@ func (p *mailboxParser) bare(phrase string, sep byte) {
 		p.kept += phrase + ", " // "Doe, John <j@example.com>"
 		p.phrase = p.phrase[:0]
 		return
-	case strings.IndexByte(phrase, ' ') < 0 && isLocalName(phrase):
-		p.add(phrase, p.comment) // a user of the sender's own host
+	default: // a user of the sender's own host: root (Cron Daemon)
+		name := p.comment
+		if open := strings.IndexByte(phrase, '('); open > 0 && strings.HasSuffix(phrase, ")") {
+			phrase, name = strings.TrimSpace(phrase[:open]), phrase[open+1:len(phrase)-1]
+		}
+		if isLocalName(phrase) {
+			p.add(phrase, name)
+		}
 	}
 	p.reset()
 }
@@ -248,6 +263,11 @@ func (p *mailboxParser) add(addr, name string) {
 func splitBare(phrase string) (name, addr string) {
 	if strings.IndexByte(phrase, ' ') < 0 {
 		return "", phrase
+	}
+	if q := strings.Index(phrase, `"@`); q > 0 { // a quoted local part may hold spaces
+		if open := strings.IndexByte(phrase, '"'); open < q {
+			return strings.TrimSpace(phrase[:open]), phrase[open:]
+		}
 	}
 	tight := strings.ReplaceAll(strings.ReplaceAll(phrase, " @", "@"), "@ ", "@")
 	if at := strings.LastIndexByte(tight, '@'); strings.Contains(tight[at:], " .") { // "a@b . example"
