@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +157,11 @@ func TestDocument(t *testing.T) {
 	for path := range paths {
 		if !strings.Contains(text, "<code>"+path+"</code>") {
 			t.Errorf("the page does not show %s", path)
+		}
+	}
+	for _, link := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(text, `id="`+link[1]+`"`) {
+			t.Errorf("the page links to #%s, which it does not have", link[1])
 		}
 	}
 	if strings.Contains(text, "http://") || strings.Contains(text, "https://") || strings.Contains(text, "<script") || strings.Contains(text, "style=") {

@@ -30,8 +30,10 @@ type (
 	}
 	docsOperation struct {
 		*huma.Operation
+		Inputs    []*huma.Param // those that not every operation has
 		Request   []docsContent
 		Responses []docsContent
+		Problems  []string // statuses
 	}
 	docsContent struct {
 		Status, Description, Type string
@@ -80,11 +82,21 @@ func docsGroups(api *huma.OpenAPI) []docsGroup {
 
 func docsOf(o *huma.Operation) docsOperation {
 	d := docsOperation{Operation: o}
+	for _, p := range o.Parameters {
+		if !strings.EqualFold(p.Name, "organisation") {
+			d.Inputs = append(d.Inputs, p)
+		}
+	}
 	if o.RequestBody != nil {
 		d.Request = docsContents("", "", o.RequestBody.Content)
 	}
 	for _, status := range slices.Sorted(maps.Keys(o.Responses)) {
-		d.Responses = append(d.Responses, docsContents(status, o.Responses[status].Description, o.Responses[status].Content)...)
+		r := o.Responses[status]
+		if r.Content["application/problem+json"] != nil {
+			d.Problems = append(d.Problems, status)
+			continue
+		}
+		d.Responses = append(d.Responses, docsContents(status, r.Description, r.Content)...)
 	}
 	return d
 }
