@@ -173,3 +173,22 @@ func discardServer(b *testing.B, n *atomic.Int64) netip.AddrPort {
 	})
 	return ln.Addr().(*net.TCPAddr).AddrPort()
 }
+
+// BenchmarkFirstByte is the time from the commit of one letter to the transport, with an idle worker.
+func BenchmarkFirstByte(b *testing.B) {
+	x := newWorld(b)
+	at := make(chan time.Time, 1)
+	stop := start(x, x.worker(script(func(*Letter) Attempt { at <- time.Now(); return Attempt{Result: ResultDelivered} })))
+	defer stop()
+	var times []time.Duration
+	for b.Loop() {
+		x.send("a@x.test")
+		committed := time.Now()
+		x.q.Hint()
+		times = append(times, (<-at).Sub(committed))
+		x.await(len(times))
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(times[len(times)*95/100].Microseconds())/1000, "p95-ms")
+}

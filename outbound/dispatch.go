@@ -13,15 +13,17 @@ const (
 	errorWait = time.Second
 	// restFactor keeps the dispatcher, when hints come thick, from spending more than a sixth of its time on looking.
 	restFactor = 5
+	maxRest    = 250 * time.Millisecond
 )
 
 // dispatch claims batches and starts a job for each, until ctx ends; the jobs' network is bounded by work.
 func (w *Worker) dispatch(ctx, work context.Context) {
 	after, failing := "", false // after: the lane behind which the next pass begins
+	var looked time.Duration    // since the last rest
 	for ctx.Err() == nil {
-		begun := time.Now()
 		p, err := w.pass(ctx, work, after)
 		after = p.next
+		looked += p.took
 		switch {
 		case err != nil && ctx.Err() == nil:
 			if !failing {
@@ -39,8 +41,9 @@ func (w *Worker) dispatch(ctx, work context.Context) {
 		if p.busy {
 			poll = pollBusy
 		}
+		pause(ctx, min(restFactor*looked, maxRest))
+		looked = 0
 		w.await(ctx, poll)
-		pause(ctx, time.Until(begun.Add(restFactor*p.took)))
 	}
 }
 
@@ -57,10 +60,10 @@ func (w *Worker) await(ctx context.Context, poll time.Duration) {
 
 // passed is what one pass found.
 type passed struct {
-	next string // lane behind which the next pass begins
-	more bool   // there is more to do at once
-	busy bool   // something waits or is under way
-	took time.Duration
+	next string        // lane behind which the next pass begins
+	more bool          // there is more to do at once
+	busy bool          // something waits or is under way
+	took time.Duration // to look
 }
 
 // pass looks for lanes that are ready, behind after, and claims one batch from each, as far as there are
@@ -75,8 +78,8 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 	if err != nil {
 		return passed{next: after}, err
 	}
-	p := passed{more: after != "" || len(list) == maxLanes, busy: len(list) > 0 || len(w.slots) > 0}
-	if len(list) == maxLanes {
+	p := passed{more: len(list) == maxLanes, busy: len(list) > 0 || len(w.slots) > 0, took: time.Since(begun)}
+	if p.more {
 		p.next = list[maxLanes-1].Lane
 	}
 	var ready, fresh []string
@@ -105,7 +108,6 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 		}
 		p.more = p.more || n > 0
 	}
-	p.took = time.Since(begun)
 	return p, nil
 }
 

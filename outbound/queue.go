@@ -62,7 +62,8 @@ func NewQueue(pool *pgxpool.Pool, cfg QueueConfig) *Queue {
 }
 
 // Enqueue appends to b the two statements that put messages into the queue. They touch no row
-// that exists and so wait for nobody. Call Hint once the transaction is committed.
+// that exists and so wait for nobody. Every message and delivery must have its ID, every delivery its MessageID.
+// Call Hint once the transaction is committed.
 func (q *Queue) Enqueue(b *pgx.Batch, messages []Message) {
 	if len(messages) == 0 {
 		return

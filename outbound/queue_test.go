@@ -48,6 +48,35 @@ func fill(x *world, n int, lane string) {
 	x.exec(`ANALYZE deliveries`)
 }
 
+// TestManyLanes: more lanes than one pass looks at, and one claim takes, all get their turn; lanes with nothing due
+// cost one look.
+func TestManyLanes(t *testing.T) {
+	x := newWorld(t)
+	const n = maxLanes + 200
+	var m []Message
+	for i := range n {
+		m = append(m, x.message(fmt.Sprintf("u@d%04d.test", i)))
+	}
+	x.enqueue(m...)
+	w := x.worker(always(taken))
+	w.slots = make(chan struct{}, 30)
+	x.round(w)
+	if got := one[int](x, `SELECT count(*) FROM deliveries_done WHERE outcome = 'delivered'`); got != n {
+		t.Errorf("%d of %d delivered", got, n)
+	}
+	for i := range m {
+		m[i].ID, m[i].Deliveries[0].ID, m[i].Deliveries[0].Hold = id.New(), id.New(), time.Hour
+	}
+	x.enqueue(m...)
+	first, err := w.pass(x.ctx, x.ctx, "")
+	if err != nil || !first.more || first.next != fmt.Sprintf("d%04d.test", maxLanes-1) {
+		t.Fatalf("first pass %+v, %v", first, err)
+	}
+	if second, err := w.pass(x.ctx, x.ctx, first.next); err != nil || second.more || second.next != "" || !second.busy {
+		t.Fatalf("second pass %+v, %v", second, err)
+	}
+}
+
 // TestOrder: within a lane the oldest goes first, and a failing lane is probed with one.
 func TestOrder(t *testing.T) {
 	x := newWorld(t)

@@ -55,9 +55,8 @@ func (s *SMTP) Close() {
 	s.closed = true
 	for _, list := range s.idle {
 		for _, c := range list {
-			if c.timer.Stop() {
-				s.part(c)
-			}
+			c.timer.Stop() // if it runs already, expire finds nothing
+			s.part(c)
 		}
 	}
 	s.idle = nil

@@ -130,18 +130,20 @@ func (x *world) worker(t Transport) *Worker {
 func (x *world) round(w *Worker) {
 	x.t.Helper()
 	stop := make(chan struct{})
+	after := ""
 	for again := true; again; {
 		var recording sync.WaitGroup
 		w.recorder.in = make(chan report, maxGroup)
 		recording.Go(func() { w.recorder.run(stop) })
-		p, err := w.pass(x.ctx, x.ctx, "")
+		p, err := w.pass(x.ctx, x.ctx, after)
 		if err != nil {
 			x.t.Error(err)
 		}
 		w.jobs.Wait()
 		close(w.recorder.in)
 		recording.Wait()
-		again = err == nil && p.more
+		again = err == nil && (p.more || after != "")
+		after = p.next
 	}
 }
 
