@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
@@ -211,6 +212,8 @@ func lookupCharset(name string) encoding.Encoding {
 		return utf32.UTF32(utf32.BigEndian, utf32.UseBOM)
 	case "utf-32le":
 		return utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)
+	case "utf-16":
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
 	case "gbk", "gb2312":
 		return simplifiedchinese.GB18030
 	case "hz-gb-2312":

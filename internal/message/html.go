@@ -83,7 +83,8 @@ type htmlRenderer struct {
 	skip  atom.Atom // an element whose content is not shown
 	pre   int
 	quote int
-	lists []int // counters of open lists, -1 for bullets
+	lists []int  // counters of open lists, -1 for bullets
+	point []byte // the bullet or number of an item, written with its first text
 	href  string
 	text  int // where the text of the link starts in cur
 
@@ -102,7 +103,7 @@ func (r *htmlRenderer) write(b []byte) {
 		case c == '\r' && r.pre > 0:
 		case c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\f':
 			if r.pre > 0 {
-				r.flushGap()
+				r.begin()
 				r.cur = append(r.cur, c)
 			} else {
 				r.space = true
@@ -115,7 +116,7 @@ func (r *htmlRenderer) write(b []byte) {
 		case c == 0xef && i+2 < len(b) && b[i+1] == 0xbb && b[i+2] == 0xbf:
 			i += 2
 		default:
-			r.flushGap()
+			r.begin()
 			if r.space && len(r.cur) > 0 {
 				r.cur = append(r.cur, ' ')
 			}
@@ -136,6 +137,15 @@ func (r *htmlRenderer) flushGap() {
 	}
 }
 
+// begin makes ready for text: the empty line that is due, and the bullet of an item.
+func (r *htmlRenderer) begin() {
+	r.flushGap()
+	if len(r.point) > 0 {
+		r.cur = append(r.cur, r.point...)
+		r.point, r.space = r.point[:0], false
+	}
+}
+
 // breakLine ends the line; an empty one becomes a gap.
 func (r *htmlRenderer) breakLine() {
 	r.space = false
@@ -147,9 +157,12 @@ func (r *htmlRenderer) breakLine() {
 	r.lines = append(r.lines, line{text: text, quote: r.quote, held: r.held > 0})
 }
 
-// block ends a line and asks for an empty line.
+// block ends a line and asks for an empty line, but not between the bullet of an item and its text.
 func (r *htmlRenderer) block() {
 	r.breakLine()
+	if len(r.point) > 0 {
+		return
+	}
 	r.gap = true
 }
 
@@ -158,10 +171,8 @@ func (r *htmlRenderer) start(tag atom.Atom, more bool) {
 		return
 	}
 	switch tag {
-	case atom.Script, atom.Style, atom.Head, atom.Title, atom.Template, atom.Svg, atom.Object, atom.Select, atom.Textarea:
+	case atom.Script, atom.Style, atom.Title, atom.Template, atom.Svg, atom.Object, atom.Select, atom.Textarea:
 		r.skip = tag
-	case atom.Body:
-		r.skip = 0
 	case atom.Br:
 		if len(r.cur) == 0 {
 			r.gap = true
@@ -221,10 +232,7 @@ func (r *htmlRenderer) end(tag atom.Atom) {
 	case atom.Tr, atom.Li, atom.Dt, atom.Dd, atom.Address, atom.Center, atom.Form, atom.Caption, atom.Fieldset, atom.Option:
 		r.breakLine()
 	case atom.Ul, atom.Ol, atom.Menu:
-		r.block()
-		if len(r.lists) > 0 {
-			r.lists = r.lists[:len(r.lists)-1]
-		}
+		r.closeList()
 	case atom.Pre:
 		r.block()
 		r.pre = max(r.pre-1, 0)
@@ -254,8 +262,17 @@ func (r *htmlRenderer) link() {
 	r.write([]byte(" <" + strings.TrimPrefix(href, "mailto:") + ">"))
 }
 
-func (r *htmlRenderer) openList(tag atom.Atom) {
+// edge stands around a list: an empty line, unless it is in another list.
+func (r *htmlRenderer) edge() {
+	if len(r.lists) > 0 {
+		r.breakLine()
+		return
+	}
 	r.block()
+}
+
+func (r *htmlRenderer) openList(tag atom.Atom) {
+	r.edge()
 	if len(r.lists) >= maxLists {
 		return
 	}
@@ -266,22 +283,25 @@ func (r *htmlRenderer) openList(tag atom.Atom) {
 	}
 }
 
+func (r *htmlRenderer) closeList() {
+	if len(r.lists) > 0 {
+		r.lists = r.lists[:len(r.lists)-1]
+	}
+	r.edge()
+}
+
 func (r *htmlRenderer) item() {
 	r.breakLine()
-	if len(r.lists) > 0 && !(len(r.lists) == 1 && r.lists[0] <= 0) {
-		r.gap = r.gap && len(r.lists) == 1 && r.lists[0] == 0
-	}
-	r.flushGap()
+	r.point = r.point[:0]
 	for range max(len(r.lists)-1, 0) {
-		r.cur = append(r.cur, "  "...)
+		r.point = append(r.point, "  "...)
 	}
 	if n := len(r.lists); n > 0 && r.lists[n-1] >= 0 {
 		r.lists[n-1]++
-		r.cur = appendInt(r.cur, r.lists[n-1])
-		r.cur = append(r.cur, ". "...)
+		r.point = append(appendInt(r.point, r.lists[n-1]), ". "...)
 		return
 	}
-	r.cur = append(r.cur, "- "...)
+	r.point = append(r.point, "- "...)
 }
 
 func appendInt(b []byte, n int) []byte {

@@ -61,7 +61,7 @@ func (p *mailboxParser) run() {
 		case ':':
 			i = p.colon(i)
 		case '=':
-			if _, n := scanWord(p.s[i:]); strings.HasPrefix(p.s[i:], "=?") && n > 0 {
+			if _, n := scanWord(p.s[i:]); n > 0 {
 				p.phrase = append(p.phrase, p.s[i:i+n]...)
 				i += n
 				continue

@@ -85,6 +85,9 @@ func (d *decoder) raw(s string) string {
 // scanWord reads the encoded word at the start of s and tells its length, 0 if there is none.
 func scanWord(s string) (word, int) {
 	const maxCharset = 60
+	if !strings.HasPrefix(s, "=?") {
+		return word{}, 0
+	}
 	head := s[2:min(len(s), maxCharset)]
 	q := strings.IndexByte(head, '?')
 	if q < 0 || q+4 > len(s)-2 {
