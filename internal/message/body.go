@@ -53,6 +53,11 @@ func (w *walker) assemble() body {
 func (w *walker) addText(b *body, p *part) {
 	data := p.decode(w)
 	isHTML := p.ctype.value == "text/html" || p.ctype.value == "application/xhtml+xml"
+	if isHTML && len(data) > maxHTML {
+		w.warn("html-too-long", "only its beginning is shown, all of it is attached")
+		w.attach(b, p)
+		data = data[:maxHTML]
+	}
 	if !isHTML && p.alternative == 0 {
 		data = w.cutFiles(b, data)
 	}

@@ -129,7 +129,7 @@ func (d *decoder) detect(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	const least = 256 // what the detector costs at least
+	const least = 4 << 10 // what the detector costs at least
 	d.budget -= max(len(b), min(least, d.budget))
 	r := chardet.Detect(b)
 	name := charsetName(r.Encoding)

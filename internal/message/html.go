@@ -9,9 +9,9 @@ import (
 
 // Limits of rendering HTML.
 const (
-	maxHTMLToken = 4 << 20
-	maxQuote     = 50
-	maxLists     = 20
+	maxHTML  = 4 << 20 // bytes of one body
+	maxQuote = 50
+	maxLists = 20
 )
 
 // line is one line of a letter's text.
@@ -53,7 +53,6 @@ func writeLine(b *strings.Builder, l line) {
 // htmlLines renders HTML into lines. It works on tokens, so depth and broken nesting cost nothing.
 func htmlLines(src string) []line {
 	r := htmlRenderer{z: html.NewTokenizer(strings.NewReader(src))}
-	r.z.SetMaxBuf(maxHTMLToken)
 	for {
 		switch r.z.Next() {
 		case html.ErrorToken:

@@ -102,6 +102,7 @@ type DMARC struct {
 	AlignedSPF   bool   `json:"aligned_spf"`
 	AlignedDKIM  bool   `json:"aligned_dkim"`
 	Record       string `json:"record"`
+	Testing      bool   `json:"testing"` // t=y: the owner asks that the policy be applied one level lower
 }
 
 // ARC is the result of a chain (RFC 8617).
@@ -109,4 +110,6 @@ type ARC struct {
 	Result    Result `json:"result"`
 	Instances int    `json:"instances"`
 	Reason    string `json:"reason"`
+	// Sealers are the domains of the seals, of instance 1 first. Unless Result is pass they are mere claims.
+	Sealers []string `json:"sealers"`
 }

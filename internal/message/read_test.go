@@ -308,3 +308,12 @@ func FuzzRead(f *testing.F) {
 		check(t, c)
 	})
 }
+
+// TestLongHTML: what is too long to be shown is attached.
+func TestLongHTML(t *testing.T) {
+	letter := htmlLetter("<p>first</p>" + strings.Repeat("<p>x</p>\r\n", maxHTML/10) + "<p>last</p>")
+	c := Read(letter, Envelope{})
+	if !strings.HasPrefix(c.Text, "first") || len(c.Attachments) != 1 || !bytes.Contains(c.Attachments[0].Data, []byte("last")) || !strings.Contains(strings.Join(c.Warnings, "|"), "html-too-long") {
+		t.Errorf("text %.20q, files %s, warnings %q", c.Text, describe(c), c.Warnings)
+	}
+}

@@ -8,16 +8,10 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 )
 
-// maxSanitize bounds the HTML that is sanitised; a longer body is shown as text.
-const maxSanitize = 4 << 20
-
 // SanitizeHTML makes the HTML of a letter safe to show: no script, style, form or frame, no remote
 // image, links that open elsewhere and tell nobody where they were. Inline images stay as cid: when hasCID knows
 // their content id.
 func SanitizeHTML(src string, hasCID func(id string) bool) string {
-	if len(src) > maxSanitize {
-		return ""
-	}
 	return dropUnknownCIDs(strings.TrimSpace(sanitizer().Sanitize(src)), hasCID)
 }
 
