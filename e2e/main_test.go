@@ -1,0 +1,143 @@
+//go:build linux
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mxdesk/internal/pgtest"
+)
+
+// patience is how long a story waits for one thing to happen, on a machine that does much else.
+const patience = time.Minute
+
+// program is the built mxdesk.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "mxdesk-e2e-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = os.Chmod(dir, 0o755) // PostgreSQL and Postfix pass it as other users
+	}
+	if err == nil {
+		program = filepath.Join(dir, "mxdesk")
+		err = build(program)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	for _, variable := range os.Environ() { // options of somebody's own mxdesk
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "MXDESK_") && !strings.HasPrefix(name, "MXDESK_TEST_") {
+			os.Unsetenv(name)
+		}
+	}
+	code := pgtest.Runner{M: m}.Run()
+	if err := shared.close(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = max(code, 1)
+	}
+	return code
+}
+
+func build(path string) error {
+	cmd := exec.Command("go", "build", "-o", path, "mxdesk")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build mxdesk: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// peer is a program of others, and the Debian package that has it.
+type peer struct{ path, debian string }
+
+// The peers. Python is Debian's, because its modules are.
+var (
+	postfix     = peer{"/usr/sbin/postfix", "postfix"}
+	smtpSource  = peer{"/usr/sbin/smtp-source", "postfix"}
+	swaks       = peer{"/usr/bin/swaks", "swaks"}
+	python      = peer{"/usr/bin/python3", "python3"}
+	perl        = peer{"/usr/bin/perl", "perl"}
+	dkimpy      = peer{"/usr/lib/python3/dist-packages/dkim", "python3-dkim"}
+	dnspython   = peer{"/usr/lib/python3/dist-packages/dns", "python3-dnspython"}
+	nacl        = peer{"/usr/lib/python3/dist-packages/nacl", "python3-nacl"}
+	mailDKIM    = peer{"/usr/share/perl5/Mail/DKIM/Verifier.pm", "libmail-dkim-perl"}
+	opensslTool = peer{"/usr/bin/openssl", "openssl"}
+)
+
+// need ends the test when a peer is missing: as a failure, unless it was said that its package is not there.
+func need(t testing.TB, peers ...peer) {
+	t.Helper()
+	without := strings.Fields(os.Getenv("MXDESK_TEST_WITHOUT"))
+	for _, p := range peers {
+		var missing string
+		if _, err := os.Stat(p.path); err != nil {
+			missing = fmt.Sprintf("%s is missing: install Debian's package %s", p.path, p.debian)
+		} else if p == postfix && os.Getuid() != 0 {
+			missing = "only root can run Postfix: run the stories as root"
+		}
+		switch {
+		case missing == "":
+		case slices.Contains(without, p.debian):
+			t.Skipf("%s (MXDESK_TEST_WITHOUT=%s)", missing, strings.Join(without, " "))
+		default:
+			t.Fatalf("%s, or set MXDESK_TEST_WITHOUT=%s to skip what needs it", missing, p.debian)
+		}
+	}
+}
+
+// eventually waits until what holds; it looks every 20 ms, because programs of others send no signals.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	if !within(t.Context(), patience, holds) {
+		t.Fatalf("waited %v, and still not: %s", patience, what)
+	}
+}
+
+func within(ctx context.Context, d time.Duration, holds func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// output runs a program to its end and returns what it printed.
+func output(t testing.TB, stdin string, name string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// mustOutput is output of a program that must succeed.
+func mustOutput(t testing.TB, stdin string, name string, args ...string) string {
+	t.Helper()
+	out, err := output(t, stdin, name, args...)
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
+	}
+	return out
+}
