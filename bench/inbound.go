@@ -54,7 +54,7 @@ func (c *benchCmd) Run(ctx context.Context, top *cli) error {
 type target struct {
 	name  string
 	addr  string
-	roots func() []int                // processes whose use counts
+	root  func() int                  // process whose tree counts: of mxdesk with its PostgreSQL
 	count func() (int, error)         // letters it has taken
 	clear func(context.Context) error // makes room between rounds
 }
@@ -101,11 +101,11 @@ func (c *benchCmd) inbound(ctx context.Context, top *cli) error {
 	}
 	defer discard.stop()
 	targets := []target{
-		{"mxdesk", in.smtp, func() []int { return []int{in.cmd.Process.Pid, in.postmaster()} }, countLetters(ctx, pool), nil},
-		{"postfix hold", pf.addr, func() []int { return []int{pf.master()} }, func() (int, error) { return pf.queued("hold"), nil }, func(context.Context) error { return pf.clear() }},
-		{"discard", discard.addr, func() []int { return []int{discard.cmd.Process.Pid} }, nil, nil},
+		{"mxdesk", in.smtp, func() int { return in.cmd.Process.Pid }, countLetters(ctx, pool), nil},
+		{"postfix hold", pf.addr, func() int { return pf.master() }, func() (int, error) { return pf.queued("hold"), nil }, func(context.Context) error { return pf.clear() }},
+		{"discard", discard.addr, func() int { return discard.cmd.Process.Pid }, nil, nil},
 	}
-	idle := treeUsage(in.cmd.Process.Pid).pss
+	idle := pss(in.cmd.Process.Pid)
 	results := map[string]map[string][]result{}
 	for round := range c.Rounds {
 		fmt.Printf("round %d: %s\n", round+1, calibration())
@@ -123,14 +123,18 @@ func (c *benchCmd) inbound(ctx context.Context, top *cli) error {
 		}
 	}
 	printInbound(results)
-	fmt.Printf("memory of mxdesk (PSS, without PostgreSQL): idle %d MB, after the load %d MB\n", idle>>20, treeUsage(in.cmd.Process.Pid).pss>>20)
+	fmt.Printf("memory of mxdesk (PSS, without PostgreSQL): idle %d MB, after the load %d MB\n", idle>>20, pss(in.cmd.Process.Pid)>>20)
 	return printLatency(ctx, in.smtp)
 }
 
-// readyInstance starts mxdesk with an organisation whose acknowledgements are not budgeted: the load has one sender.
+// readyInstance starts mxdesk with an organisation whose acknowledgements are not budgeted (the load has one sender) and
+// stay in the queue: what is measured is taking letters.
 func readyInstance(ctx context.Context, program, transport string) (*instance, *pgxpool.Pool, error) {
 	in, err := newInstance(program, transport)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := in.configure("roles = [\"smtp\"]\n" + in.text); err != nil {
 		return nil, nil, err
 	}
 	if err := in.start(); err != nil {
@@ -183,12 +187,12 @@ func (c *benchCmd) measure(ctx context.Context, t target, l load) (result, error
 			return result{}, err
 		}
 	}
-	start := treeUsage(t.roots()...)
+	start := treeCPU(t.root())
 	took, err = source(ctx, t.addr, l, n)
 	if err != nil {
 		return result{}, err
 	}
-	used := treeUsage(t.roots()...).cpu - start.cpu
+	used := treeCPU(t.root()) - start
 	if t.count != nil {
 		after, err := t.count()
 		if err != nil {

@@ -34,11 +34,9 @@ func (c *benchCmd) million(ctx context.Context, top *cli) error {
 		return err
 	}
 	fmt.Printf("filled in %v\n", time.Since(begin).Round(time.Second))
-	roots := func(in *instance) func() []int {
-		return func() []int { return []int{in.cmd.Process.Pid, in.postmaster()} }
-	}
-	a := target{"filled", full.smtp, roots(full), countSince(ctx, fullPool), nil}
-	b := target{"empty", empty.smtp, roots(empty), countSince(ctx, emptyPool), nil}
+	root := func(in *instance) func() int { return func() int { return in.cmd.Process.Pid } }
+	a := target{"filled", full.smtp, root(full), countSince(ctx, fullPool), nil}
+	b := target{"empty", empty.smtp, root(empty), countSince(ctx, emptyPool), nil}
 	l := load{"s=10 4K", 10, 4096, false}
 	var inFull, inEmpty []result
 	for range c.Rounds {

@@ -113,7 +113,7 @@ func (c *benchCmd) drainMxdesk(ctx context.Context, top *cli) (result, error) {
 		}
 	}
 	took := time.Since(begin)
-	used := treeUsage(in.cmd.Process.Pid, in.postmaster()).cpu
+	used := treeCPU(in.cmd.Process.Pid)
 	var delivered int
 	if err := pool.QueryRow(ctx, `SELECT count(*) FROM deliveries_done WHERE outcome = 'delivered'`).Scan(&delivered); err != nil {
 		return result{}, err
@@ -199,7 +199,7 @@ func (c *benchCmd) drainPostfix(ctx context.Context) (result, error) {
 		}
 	}
 	n := pf.queued("hold")
-	start, begin := treeUsage(pf.master()), time.Now()
+	start, begin := treeCPU(pf.master()), time.Now()
 	if out, err := exec.Command("postsuper", "-c", pf.conf(), "-H", "ALL").CombinedOutput(); err != nil {
 		return result{}, fmt.Errorf("postsuper: %w: %s", err, bytes.TrimSpace(out))
 	}
@@ -211,6 +211,6 @@ func (c *benchCmd) drainPostfix(ctx context.Context) (result, error) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	took := time.Since(begin)
-	used := treeUsage(pf.master()).cpu - start.cpu
+	used := treeCPU(pf.master()) - start
 	return result{rate: float64(n) / took.Seconds(), cpu: used / float64(n) * 1000}, nil
 }

@@ -8,17 +8,11 @@ import (
 	"strings"
 )
 
-// usage is what a tree of processes has used.
-type usage struct {
-	cpu float64 // seconds, user and system, also of children that have ended
-	pss int64   // bytes, of those that run
-}
-
 // clockTicks is sysconf(_SC_CLK_TCK), which is 100 on every Linux.
 const clockTicks = 100
 
-// treeUsage adds up the processes for which in tells true, and all below them.
-func treeUsage(roots ...int) usage {
+// treeCPU is what a process and all below it have used, in seconds, user and system, also of children that have ended.
+func treeCPU(root int) (seconds float64) {
 	children := map[int][]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	fields := map[int][]string{}
@@ -37,25 +31,21 @@ func treeUsage(roots ...int) usage {
 		parent, _ := strconv.Atoi(fields[pid][1])
 		children[parent] = append(children[parent], pid)
 	}
-	var u usage
 	var walk func(pid int)
 	walk = func(pid int) {
 		f := fields[pid]
 		if len(f) > 14 {
 			for _, i := range []int{11, 12, 13, 14} { // utime, stime, cutime, cstime
 				ticks, _ := strconv.ParseFloat(f[i], 64)
-				u.cpu += ticks / clockTicks
+				seconds += ticks / clockTicks
 			}
 		}
-		u.pss += pss(pid)
 		for _, c := range children[pid] {
 			walk(c)
 		}
 	}
-	for _, r := range roots {
-		walk(r)
-	}
-	return u
+	walk(root)
+	return seconds
 }
 
 // pss is the proportional set size of a process in bytes.

@@ -92,11 +92,19 @@ FROM participants p
 WHERE (p.organisation_id, p.ticket_number) IN (SELECT organisation_id, number FROM chain)
 ORDER BY p.organisation_id, p.ticket_number, p.participant_no`
 
+// Every statement of an intake finds its rows by their keys. Planning that anew for each batch, with its arguments and the
+// statistics of the moment, costs more than doing it; and a plan made while a table was small must not read it
+// whole when it has grown.
+const sqlPlanByKey = `
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+
 // load reads what is wanted in one round trip, which also begins the transaction when begin is set.
 func (w *world) load(ctx context.Context, q querier, want *wanted, begin bool) error {
 	b := &pgx.Batch{}
 	if begin {
 		b.Queue("BEGIN")
+		b.Queue(sqlPlanByKey)
 	}
 	if len(want.letters) > 0 {
 		orgs, hashes := threadColumns(want.letters)
