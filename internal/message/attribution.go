@@ -44,11 +44,22 @@ func findAttribution(lines []mark, end int, quoted bool) int {
 		} else {
 			joined = m.text + " " + joined
 		}
-		if isAttribution(joined, quoted) && startsAttribution(m.text, start == end) {
+		if isAttribution(joined, quoted) && startsAttribution(m.text, start == end) && (quoted || sureAttribution(joined)) {
 			return start
 		}
 	}
 	return -1
+}
+
+// sureAttribution asks for more when no quoted line follows, because all below would be cut: an address, or a line
+// that begins with a date. A sentence that merely speaks of what somebody wrote is none.
+func sureAttribution(s string) bool {
+	word := strings.ToLower(strings.TrimRight(firstWord(s), ".,"))
+	if sentenceWords[word] {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(s)
+	return hasAddress(s) || leadWords[word] || unicode.IsDigit(r) || r > unicode.MaxLatin1 || strings.HasPrefix(s, "--")
 }
 
 // isAttribution weighs the evidence in one introduction, its lines joined.

@@ -40,6 +40,9 @@ var autoPhrases = strings.Split("out of office|out of the office|out-of-office|o
 	"автоматический ответ|автоответ|в отпуске|нет на месте|вне офиса|отсутств|автоматична відповідь|автовідповідь|у відпустці|відсутн|автоматичен отговор|отсъств|automatski odgovor|samodejni odgovor|odsutnost|odsoten|na godišnjem|"+
 	"otomatik yanıt|otomatik cevap|ofis dışı|izindeyim|αυτόματη απάντηση|εκτός γραφείου|自動応答|自動返信|自动答复|自动回复|自動回覆|不在|外出|休暇|休假|자동 응답|자동 회신|자동응답|부재중|부재 중|תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|رد تلقائي|خارج المكتب|إجازة|trả lời tự động|balasan otomatis|ตอบกลับอัตโนมัติ", "|")
 
+// autoStarts begin such subjects when something else speaks for a machine; elsewhere in a subject they mean little.
+var autoStarts = strings.Split("away|ooo|vacation|holiday|absence|absent|urlaub|ferien|abwesen|congé|vacances|vacaciones|ausente|assente|ferie|férias|vakantie|afwezig|semester|ferie|borte|loma|urlop|nieobecn|dovolen|neprítomn|szabads|távollét|concediu|отпуск|отсутств|відпустка|отпуска|godišnji|dopust|tatil|izin|άδεια|απουσία|休暇|不在|休假|휴가|부재|חופשה|إجازة", "|")
+
 // autoPrefix is the exact phrase of a mail system that a lower-case subject starts with, "" if none is sure enough alone.
 func autoPrefix(s string) string {
 	const maxPrefix = 60
@@ -61,6 +64,11 @@ func autoPhrase(s string) string {
 	}
 	for _, p := range autoPhrases {
 		if strings.Contains(s, p) {
+			return p
+		}
+	}
+	for _, p := range autoStarts {
+		if strings.HasPrefix(s, p) {
 			return p
 		}
 	}

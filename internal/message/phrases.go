@@ -10,7 +10,7 @@ import (
 // wroteWords stand in the line that introduces a quote. Those of languages without spaces between words are
 // looked for anywhere, the others as whole words.
 var wroteWords = phraseSet(`
-	wrote|writes|has written|wrote the following
+	wrote|writes|has written|wrote the following|replied
 	schrieb|schreibt|geschrieben|schrieben
 	a écrit|a ecrit|écrit|écrivait|a écris
 	escribió|escribio|escribía|ha escrito|va escriure|ha escrit|escribiu
@@ -42,6 +42,9 @@ var leadWords = phraseSet(`
 	пн|вт|ср|чт|пт|сб|вс|нд|понедельник|вторник|среда|четверг|пятница|суббота|воскресенье|понеділок|вівторок|середа|четвер|п'ятниця|субота|неділя
 	ma|ke|to|pe|la|su|hétfő|kedd|szerda|csütörtök|péntek|szombat|vasárnap
 	在|於|于|في|בתאריך|ב|ในวันที่`)
+
+// sentenceWords begin sentences about what somebody wrote.
+var sentenceWords = phraseSet(`as|like|since|because|when|what|if|wie|da|als|weil|was|wenn|comme|puisque|quand|ce|como|cuando|come|quando|zoals|wat|som|jak|co|как|что|коли|як`)
 
 // originalMessage stands between dashes above a quoted letter.
 var originalMessage = phraseSet(`
