@@ -18,7 +18,11 @@
 //	mime.go      the walk over the parts, with its budget; body.go which parts are text
 //	transfer.go  base64, quoted-printable, uuencode; tnef.go winmail.dat; filename.go, sniff.go
 //	charset.go   bytes to text
-//	html.go      HTML to text; sanitize.go HTML safe to show; flowed.go RFC 3676
-//	reply.go     new words, quoted history, signature; phrases.go in many languages
-//	kind.go      human or machine, and why
+//	html.go      HTML to text; htmlquote.go the containers of quoted letters in it
+//	sanitize.go  HTML safe to show; flowed.go RFC 3676; clean.go text fit to be stored
+//	reply.go     new words, quoted history, signature: scan; replyjoin.go: answers between quotes
+//	headerblock.go, attribution.go, signature.go   what a quote or a signature starts with
+//	phrases.go   their words in many languages
+//	kind.go      human or machine, and why; autosubject.go what vacation programs write
+//	report.go    the border to package bounce
 package message

@@ -24,18 +24,22 @@ func Read(raw []byte, env Envelope) (c *Content) {
 	r := reader{c: &Content{}, env: env}
 	defer func() {
 		if p := recover(); p != nil {
-			c = rawContent(raw, fmt.Sprint("internal: ", p))
+			r.rescue(raw, p)
+			c = r.c
 		}
 	}()
 	r.read(raw)
 	return r.c
 }
 
-// rawContent is what is left to say of a letter that Read could not take: its bytes as text.
-func rawContent(raw []byte, why string) *Content {
-	const maxText = 1 << 20
-	text := CleanText(strings.ToValidUTF8(string(raw[:min(len(raw), maxText)]), "\ufffd"))
-	return &Content{Text: text, ReplyText: text, Kind: Human, Warnings: []string{CleanLine(why)}}
+// rescue makes the best of a letter at which reading broke down: what was read of it stays, and its bytes are the
+// text.
+func (r *reader) rescue(raw []byte, cause any) {
+	const most = 1 << 20
+	text := CleanText(string(raw[:min(len(raw), most)]))
+	r.c.Text, r.c.ReplyText, r.c.QuotedText, r.c.Signature, r.c.HTML = text, text, "", "", ""
+	r.c.Kind, r.c.Bounce = Human, nil
+	r.c.Warnings = append(r.c.Warnings, CleanLine(fmt.Sprint("internal: ", cause)))
 }
 
 type reader struct {

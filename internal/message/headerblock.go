@@ -1,0 +1,134 @@
+package message
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// isHeaderBlock tells whether the header of a quoted letter starts at line i: From and two others of date, To and
+// Subject in the language of the mail program.
+func (s *splitter) isHeaderBlock(i int) bool {
+	const maxBlock = 14
+	kind := s.lines[i].label
+	if kind == 0 || kind == labelOther {
+		return false
+	}
+	seen, strange, blanks := labelKind(0), 0, 0
+	for j := i; j < len(s.lines) && j < i+maxBlock; j++ {
+		m := &s.lines[j]
+		if m.depth > 0 {
+			break
+		}
+		if m.blank {
+			if blanks++; blanks > 1 || seen&(seen-1) == 0 && j > i+1 {
+				break
+			}
+			continue
+		}
+		k := m.label
+		if k == 0 {
+			if strange++; strange > 2 || blanks > 0 {
+				break
+			}
+			continue
+		}
+		strange = 0
+		if k&seen != 0 && k&^seen != 0 {
+			k &^= seen // a word that stands for two fields
+		} else if k&(k-1) != 0 {
+			k &= -k
+		}
+		seen |= k
+	}
+	seen &^= labelOther
+	if seen&labelFrom == 0 {
+		return false
+	}
+	n := 0
+	for k := seen; k != 0; k &= k - 1 {
+		n++
+	}
+	return n >= 3 || n == 2 && seen&labelDate != 0 && s.ruledOff(i)
+}
+
+// ruledOff tells whether a drawn line stands right above line i.
+func (s *splitter) ruledOff(i int) bool { return s.aboveRule(i) < i }
+
+// labelOf tells which field of a quoted header a line starts with, 0 for none.
+func labelOf(s string) labelKind {
+	const maxLabel = 40
+	s = strings.TrimLeft(s, "*_|· \t")
+	colon, size := -1, 1
+	for i, r := range s[:min(len(s), maxLabel)] {
+		if r == ':' || r == '：' {
+			colon, size = i, utf8.RuneLen(r)
+			break
+		}
+	}
+	if colon <= 0 {
+		return 0
+	}
+	if strings.HasPrefix(s[colon+size:], "//") {
+		return 0
+	}
+	var buf [maxLabel]byte
+	name := strings.Trim(s[:colon], "*_| \t")
+	if isASCIIString(name) {
+		return labels[string(appendLower(buf[:0], name))]
+	}
+	return labels[strings.ToLower(name)]
+}
+
+// isOriginal knows "-----Original Message-----" in many languages: the words alone between drawn lines.
+func isOriginal(s string) bool {
+	if len(s) > 120 || len(s) < 5 {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(s)
+	if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		return false
+	}
+	text, drawn := undecorated(s)
+	return drawn >= 2 && originalMessage[strings.ToLower(text)]
+}
+
+// isForwarded knows the line above a letter that is passed on.
+func isForwarded(s string) bool {
+	if len(s) > 120 || len(s) < 6 {
+		return false
+	}
+	if !strings.HasSuffix(s, ":") && strings.IndexByte(decoration, s[0]) < 0 && s[0] < utf8.RuneSelf {
+		return false
+	}
+	text, drawn := undecorated(s)
+	if drawn < 2 && !strings.HasSuffix(s, ":") {
+		return false
+	}
+	text = strings.ToLower(text)
+	for _, f := range forwarded {
+		if strings.HasPrefix(text, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// isReplyAbove knows the marker line that ticket systems put above their letters.
+func isReplyAbove(s string) bool {
+	if len(s) > 200 || len(s) < 12 {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(s)
+	drawn := strings.ContainsRune("#-=*_~–—[(", r)
+	if !drawn {
+		return false
+	}
+	l := strings.ToLower(s)
+	for _, p := range replyAbove {
+		if strings.Contains(l, p) {
+			return true
+		}
+	}
+	return false
+}
