@@ -12,10 +12,8 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
-	"mxdesk/internal/inspect"
 	"mxdesk/internal/message"
 	"mxdesk/outbound/smtpclient"
-	"mxdesk/ticketing/command"
 )
 
 type sendCmd struct {
@@ -70,42 +68,4 @@ func (c sendCmd) letter(from, to address.Address, text []byte) []byte {
 	b.Write(text)
 	b.WriteString("\r\n")
 	return b.Bytes()
-}
-
-type inspectCmd struct {
-	MailFrom *string `help:"Envelope sender; '' is the null sender."`
-	File     string  `arg:"" help:"The letter; - for standard input."`
-}
-
-// maxInspect bounds what inspect reads.
-const maxInspect = 256 << 20
-
-// Run prints what the reader makes of a letter.
-func (c inspectCmd) Run(e *environment) error {
-	in := os.Stdin
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return exitCode{2, err}
-		}
-		defer f.Close()
-		in = f
-	}
-	raw, err := io.ReadAll(io.LimitReader(in, maxInspect))
-	if err != nil {
-		return exitCode{2, err}
-	}
-	env := message.Envelope{}
-	if c.MailFrom != nil {
-		env.MailFrom, env.NullSender = *c.MailFrom, *c.MailFrom == ""
-	}
-	o := inspect.Options{Commands: func(subject string) (string, []inspect.Command) {
-		rest, commands := command.Parse(subject)
-		var found []inspect.Command
-		for _, c := range commands {
-			found = append(found, inspect.Command{Name: c.Name, Value: c.Value})
-		}
-		return rest, found
-	}}
-	return inspect.New(message.Read(raw, env), o).Write(e.stdout)
 }

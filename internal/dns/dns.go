@@ -33,6 +33,8 @@ type Resolver interface {
 	TXT(ctx context.Context, name string) (records []string, authentic bool, err error)
 	MX(ctx context.Context, name string) (records []MX, authentic bool, err error)
 	IP(ctx context.Context, name string) (addresses []netip.Addr, authentic bool, err error) // A and AAAA
+	// IPFamily asks for one type alone, AAAA when v6: SPF (RFC 7208 section 5) must know of each whether it failed.
+	IPFamily(ctx context.Context, name string, v6 bool) (addresses []netip.Addr, authentic bool, err error)
 	PTR(ctx context.Context, ip netip.Addr) (names []string, authentic bool, err error)
 	TLSA(ctx context.Context, name string) (records []TLSA, authentic bool, err error)
 }

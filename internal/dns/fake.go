@@ -71,6 +71,16 @@ func (f Fake) IP(ctx context.Context, name string) ([]netip.Addr, bool, error) {
 		answer[netip.Addr]{r6.addresses(true), authentic6, err6})
 }
 
+// IPFamily implements Resolver.
+func (f Fake) IPFamily(ctx context.Context, name string, v6 bool) ([]netip.Addr, bool, error) {
+	typ := "a"
+	if v6 {
+		typ = "aaaa"
+	}
+	r, authentic, err := f.lookup(ctx, typ, name)
+	return r.addresses(v6), authentic, err
+}
+
 // lookup finds the records of that type, following aliases.
 func (f Fake) lookup(ctx context.Context, typ, name string) (r Records, authentic bool, err error) {
 	if err := spend(ctx); err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // canonical is the form of a name by which it is looked up: lower case, no trailing dot.
@@ -79,4 +81,18 @@ func parseReverse(name string) (netip.Addr, bool) {
 		}
 	}
 	return ip, ip.IsValid() && reverse(ip) == name
+}
+
+// ASCII is the form of a domain name in A-labels (RFC 5890). A name that is ASCII already, or that is no
+// internationalised name, comes back as it is.
+func ASCII(name string) string {
+	for i := 0; i < len(name); i++ {
+		if name[i] >= 0x80 {
+			if a, err := idna.Lookup.ToASCII(name); err == nil {
+				return a
+			}
+			return name
+		}
+	}
+	return name
 }

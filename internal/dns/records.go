@@ -41,6 +41,16 @@ func (s *System) IP(ctx context.Context, name string) ([]netip.Addr, bool, error
 	return mergeIP(four, <-six)
 }
 
+// IPFamily implements Resolver.
+func (s *System) IPFamily(ctx context.Context, name string, v6 bool) ([]netip.Addr, bool, error) {
+	typ := dns.TypeA
+	if v6 {
+		typ = dns.TypeAAAA
+	}
+	a := s.addresses(ctx, name, typ)
+	return a.records, a.authentic, a.err
+}
+
 func (s *System) addresses(ctx context.Context, name string, typ uint16) (a answer[netip.Addr]) {
 	records, authentic, err := s.lookup(ctx, name, typ)
 	a.authentic, a.err = authentic, err

@@ -86,13 +86,15 @@ type Object struct {
 	Kind            string           `json:"kind"`
 	KindSignals     []string         `json:"kind_signals"`
 	Bounce          *Bounce          `json:"bounce"`
+	Recipients      []string         `json:"rcpt_to"` // as given, not from the header
 	Auth            *message.Verdict `json:"auth"`
 	Warnings        []string         `json:"warnings"`
 }
 
 // Options are what the object says beyond the letter itself.
 type Options struct {
-	Verdict *message.Verdict // nil without DNS
+	Verdict    *message.Verdict // nil without DNS
+	Recipients []string         // of the envelope
 	// Commands reads the commands of a subject and returns what is left of it; nil leaves it as it is. It is
 	// handed in because commands belong to tickets, of which this package knows nothing.
 	Commands func(subject string) (rest string, commands []Command)
@@ -123,6 +125,7 @@ func New(c *message.Content, o Options) *Object {
 		Kind:            string(c.Kind),
 		KindSignals:     list(c.Signals),
 		Bounce:          newBounce(c.Bounce),
+		Recipients:      list(o.Recipients),
 		Auth:            o.Verdict,
 		Warnings:        list(c.Warnings),
 	}
@@ -135,9 +138,10 @@ func New(c *message.Content, o Options) *Object {
 		obj.SubjectClean = message.CleanSubject(rest)
 		obj.SubjectCommands = append(obj.SubjectCommands, commands...)
 	}
-	if v := obj.Auth; v != nil && v.DKIM == nil {
+	if v := obj.Auth; v != nil && (v.DKIM == nil || v.ARC.Sealers == nil) {
 		whole := *v
-		whole.DKIM = []message.DKIM{}
+		whole.DKIM = append([]message.DKIM{}, v.DKIM...)
+		whole.ARC.Sealers = append([]string{}, v.ARC.Sealers...)
 		obj.Auth = &whole
 	}
 	return obj
