@@ -18,13 +18,12 @@ const (
 
 // part is a node of a letter: a leaf, or an embedded message, which is not looked into.
 type part struct {
-	header   header
-	ctype    contentField
-	disp     contentField
-	body     []byte // still encoded
-	data     []byte // decoded, once decode was called
-	decoded  bool
-	inDigest bool
+	header  header
+	ctype   contentField
+	disp    contentField
+	body    []byte // still encoded
+	data    []byte // decoded, once decode was called
+	decoded bool
 	// alternative is the number of the multipart/alternative the leaf is in, 0 for none; related likewise.
 	alternative, related int
 	parent               string // type of the multipart it is directly in

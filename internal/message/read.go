@@ -86,6 +86,7 @@ func (r *reader) read(raw []byte) {
 	r.c.Attachments = b.attachments
 
 	if in := r.bounceInput(h, ctype, &w, &b); mayReport(in, h) {
+		in.HTML = b.htmlText()
 		r.c.Bounce = bounce.Parse(in)
 	}
 	f := kindFacts{header: h, ctype: ctype, nullSender: r.nullSender(h), subject: r.c.Subject, answer: len(r.c.ThreadRefs) > 0, report: r.c.Bounce, leaves: b.leaves}

@@ -9,17 +9,17 @@ import (
 // The prefixes of mail programs, in lower case. A colon right after them makes them prefixes.
 var (
 	replyPrefixes = phraseSet(`
-		re|res|resp|rép|rep|réf|ref|réponse|respuesta|resposta|risposta|r|rif|rsp|răsp|rv|reply|antwort|antw|aw|betreff aw
-		sv|svar|vs|vast|vastaus|ant|antwoord|betr|bet|odp|odpověď|odpoveď|odg|одг|одговор|ats|atsakymas|atb|atbilde|vá|va|válasz
-		απ|απάντηση|σχετ|σχετικά|ynt|yanıt|cvp|cevap|отв|ответ|на|hа|ha|відп|відповідь|ад|отг|отговор
+		re|res|resp|rép|réf|réponse|respuesta|resposta|risposta|r|rif|rsp|răsp|rv|reply|antwort|antw|aw|betreff aw
+		sv|svar|vs|vast|vastaus|antwoord|odp|odpověď|odpoveď|odg|одг|одговор|ats|atsakymas|atb|atbilde|vá|va|válasz
+		απ|απάντηση|σχετ|σχετικά|ynt|yanıt|cvp|cevap|отв|ответ|відп|відповідь|ад|отг|отговор
 		回复|回覆|答复|答覆|回信|返信|返|답장|회신|답변|re回复
-		תגובה|השב|תשובה|רד|رد|الرد|پاسخ|ref.|trả lời|tl|ตอบ|ตอบกลับ|balas|bls|jawab|balasan|re fwd|er|ber|rè`)
+		תגובה|השב|תשובה|רד|رد|الرد|پاسخ|réf.|trả lời|tl|ตอบ|ตอบกลับ|balas|bls|jawab|balasan|re fwd|rè`)
 	forwardPrefixes = phraseSet(`
 		fw|fwd|forward|forwarded|fyi fw|wg|wtr|weitergeleitet|tr|trans|transf|transféré|transfert|rv|reenv|reenviado|reenviar|enc|encaminhado|encaminhar|i|inoltra|inoltro|inoltrato
-		vb|vl|vs|videresendt|videresend|vidarebefordrat|vidarebef|välitetty|ed|edasi|doorst|dv|doorgestuurd|doorst.|pd|przekazane|przek|předat|přeposlat|přep|preposlať|prep|tov|tovább|továbbítás|továbbítva
+		vb|vl|vs|videresendt|videresend|vidarebefordrat|vidarebef|välitetty|edasi|doorst|dv|doorgestuurd|doorst.|pd|przekazane|przek|předat|přeposlat|přep|preposlať|prep|tov|tovább|továbbítás|továbbítva
 		prosl|proslijeđeno|posr|pers|persiųsta|pārs|pārsūtīts|πρθ|προωθ|προώθηση|ilt|i̇lt|ilet|i̇let|iletilen|yml|trs|teruskan|terusan|mjk
 		пересл|пересланное|пер|переслано|пересылка|препр|препратено|прослеђено|fs|framsent|áframsent
-		转发|转寄|轉寄|轉發|転送|転|전달|העבר|הועבר|הע|إعادة توجيه|تحويل|إعادة إرسال|هدایت|chuyển tiếp|ct|ส่งต่อ|redir|redirecționat|fwd.`)
+		转发|转寄|轉寄|轉發|転送|転|전달|העבר|הועבר|הע|إعادة توجيه|تحويل|إعادة إرسال|هدایت|chuyển tiếp|ส่งต่อ|redir|redirecționat|fwd.`)
 )
 
 // isForwardSubject tells whether a letter is passed on, by the first prefix of its subject.
