@@ -64,16 +64,15 @@ type peer struct{ path, debian string }
 
 // The peers. Python is Debian's, because its modules are.
 var (
-	postfix     = peer{"/usr/sbin/postfix", "postfix"}
-	smtpSource  = peer{"/usr/sbin/smtp-source", "postfix"}
-	swaks       = peer{"/usr/bin/swaks", "swaks"}
-	python      = peer{"/usr/bin/python3", "python3"}
-	perl        = peer{"/usr/bin/perl", "perl"}
-	dkimpy      = peer{"/usr/lib/python3/dist-packages/dkim", "python3-dkim"}
-	dnspython   = peer{"/usr/lib/python3/dist-packages/dns", "python3-dnspython"}
-	nacl        = peer{"/usr/lib/python3/dist-packages/nacl", "python3-nacl"}
-	mailDKIM    = peer{"/usr/share/perl5/Mail/DKIM/Verifier.pm", "libmail-dkim-perl"}
-	opensslTool = peer{"/usr/bin/openssl", "openssl"}
+	postfix    = peer{"/usr/sbin/postfix", "postfix"}
+	smtpSource = peer{"/usr/sbin/smtp-source", "postfix"}
+	swaks      = peer{"/usr/bin/swaks", "swaks"}
+	python     = peer{"/usr/bin/python3", "python3"}
+	perl       = peer{"/usr/bin/perl", "perl"}
+	dkimpy     = peer{"/usr/lib/python3/dist-packages/dkim", "python3-dkim"}
+	dnspython  = peer{"/usr/lib/python3/dist-packages/dns", "python3-dnspython"}
+	nacl       = peer{"/usr/lib/python3/dist-packages/nacl", "python3-nacl"}
+	mailDKIM   = peer{"/usr/share/perl5/Mail/DKIM/Verifier.pm", "libmail-dkim-perl"}
 )
 
 // need ends the test when a peer is missing: as a failure, unless it was said that its package is not there.

@@ -24,7 +24,7 @@ type postfixServer struct {
 // The mailboxes of each server. Mail to "gone" is taken, and comes back later; "away-…" is an answering machine.
 var (
 	mailboxes = []string{"carl", "dora", "anna", "load", "gone", "away-path", "away-reply", "away-mute"}
-	transport = "gone@DOMAIN error:5.1.1 This mailbox was closed\n" +
+	transport = "gone@DOMAIN closed:\n" +
 		"away-path@DOMAIN vacation:\naway-reply@DOMAIN vacation:\naway-mute@DOMAIN vacation:\n"
 )
 
@@ -77,7 +77,7 @@ func (p *postfixServer) prepare(w *world, ip string) error {
 	files := map[string]string{
 		"mailboxes": boxes.String(), "transport": transport, "queue/etc/resolv.conf": "nameserver " + w.address(1) + "\n",
 	}
-	for from, to := range map[string]string{"main.cf": "etc/main.cf", "master.cf": "etc/master.cf", "vacation.py": "vacation.py"} {
+	for from, to := range map[string]string{"main.cf": "etc/main.cf", "master.cf": "etc/master.cf", "vacation.py": "vacation.py", "closed.sh": "closed.sh"} {
 		text, err := os.ReadFile(filepath.Join("testdata", from))
 		if err != nil {
 			return err
@@ -86,10 +86,7 @@ func (p *postfixServer) prepare(w *world, ip string) error {
 	}
 	replace := strings.NewReplacer("DIR", p.dir, "DOMAIN", p.domain, "PORT", strconv.Itoa(w.port), "ADDRESS", ip, "LISTEN", p.listen)
 	for name, text := range files {
-		if name != "vacation.py" {
-			text = replace.Replace(text)
-		}
-		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(replace.Replace(text)), 0o644); err != nil {
 			return err
 		}
 	}

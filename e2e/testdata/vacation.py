@@ -1,6 +1,6 @@
 """The answering machine of the stories, as bad as they come: it answers every letter, again and again.
 
-Called by Postfix's pipe: vacation.py SERVER:PORT RECIPIENT, with the letter on standard input. What it does depends on the
+Called by Postfix's pipe: vacation.py server recipient, with the letter on standard input. What it does depends on the
 recipient: away-path@ answers to the return path with the null sender, away-reply@ to Reply-To as RFC 3834 asks,
 away-mute@ to Reply-To with nothing but its words to tell that it is a machine.
 """

@@ -1,0 +1,220 @@
+//go:build linux
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mxdesk/internal/pgtest"
+	"mxdesk/internal/postgres"
+)
+
+// databaseServer starts a PostgreSQL that is not mxdesk's, with safe settings, and returns its URL.
+func databaseServer(t *testing.T, w *world, name string) string {
+	t.Helper()
+	dir := filepath.Join(w.dir, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	server, err := postgres.Start(context.WithoutCancel(t.Context()), postgres.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL()
+}
+
+// TestTwoNodes: one node takes letters, another one sends them and serves the API; they share a PostgreSQL and nothing else.
+func TestTwoNodes(t *testing.T) {
+	w := theWorld(t)
+	url := with("database.url", `"`+databaseServer(t, w, "shared-database")+`"`)
+	mouth := newDesk(t, w, url, with("roles", `["deliver", "api", "jobs"]`))
+	ear := configured(t, w, url, with("roles", `["smtp"]`))
+	ear.serve(t)
+	letter := write("carl@"+customerDomain, mouth.support(), "Two of you", "Which one do I talk to?")
+	sent := mustOutput(t, letter, program, "send", "--server", ear.smtp(), "--from", "carl@"+customerDomain, "--to", mouth.support(), "-")
+	if ack := w.customers.mailbox("carl").await(t, mouth.name, 1); ack.get("Auto-Submitted") != "auto-replied" {
+		t.Errorf("the acknowledgement has Auto-Submitted %q", ack.get("Auto-Submitted"))
+	}
+	w.staff.mailbox("anna").await(t, mouth.name, 1)
+	if out := ear.command(t, "trace", idOf(t, sent)); !strings.Contains(out, "became ticket #1") {
+		t.Errorf("trace on the node that took the letter:\n%s", out)
+	}
+	if attempts := mouth.find(`"msg":"attempt"`); len(attempts) != 2 || len(ear.find(`"msg":"attempt"`)) != 0 {
+		t.Errorf("the node that delivers made %d attempts, want 2; the other one %d", len(attempts), len(ear.find(`"msg":"attempt"`)))
+	}
+	checkSignatures(t, w, mouth.name)
+}
+
+// TestUnsafeDatabaseIsRefused: a PostgreSQL that forgets in a power failure breaks the promise of 250, so mxdesk says so and ends.
+func TestUnsafeDatabaseIsRefused(t *testing.T) {
+	w := theWorld(t)
+	d := configured(t, w, with("database.url", `"`+pgtest.EmptyURL(t)+`"`))
+	out, err := output(t, "", program, "--config", d.config, "serve")
+	if err == nil || !strings.Contains(out, "fsync") || strings.Count(strings.TrimSpace(out), "\n") > 0 {
+		t.Errorf("want one sentence about fsync and a failure, got %v:\n%s", err, out)
+	}
+}
+
+// TestStopUnderLoad: SIGTERM and a new start while a mail server pushes letters. Every 250 that the mail server
+// saw is a letter, every letter becomes one ticket, and the exit code is 0.
+func TestStopUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute; ./dev e2e runs it")
+	}
+	w := theWorld(t)
+	need(t, smtpSource)
+	d := newDesk(t, w)
+	const letters = 400
+	mustOutput(t, "", smtpSource.path, "-s", "10", "-m", fmt.Sprint(letters), "-l", "4000",
+		"-f", "load@"+customerDomain, "-t", d.support(), "inet:"+w.customers.listen)
+	accepted := func() []string { return w.customers.find("status=sent", "to=<"+d.support()+">") }
+	for _, part := range []int{letters / 4, letters / 2} {
+		eventually(t, fmt.Sprintf("%d letters taken", part), func() bool { return len(accepted()) >= part })
+		if err := d.stop(); err != nil {
+			t.Fatalf("%v\n%s", err, d.tail(20))
+		}
+		if n := len(accepted()); n == letters {
+			t.Fatal("all letters were taken before the stop: the load is too small")
+		}
+		d.serve(t)
+	}
+	eventually(t, "all letters taken", func() bool { return len(accepted()) >= letters })
+	checkPromises(t, d, accepted(), letters)
+}
+
+var acceptedID = regexp.MustCompile(`Accepted as ([0-9a-v]{26})`)
+
+// checkPromises: the ids that a mail server was told are known, and there is one ticket for each letter.
+func checkPromises(t *testing.T, d *desk, log []string, letters int) {
+	t.Helper()
+	known, messages := map[string]bool{}, map[string]bool{}
+	for _, l := range d.letters(t) {
+		known[strings.TrimPrefix(l.ID, "ltr_")] = true
+		messages[l.MessageID] = true
+		if l.Outcome != "ticket" {
+			t.Errorf("letter %+v", l)
+		}
+	}
+	told := map[string]bool{}
+	for _, line := range log {
+		id := acceptedID.FindStringSubmatch(line)
+		if id == nil || !known[id[1]] {
+			t.Errorf("a promise that nobody remembers: %s", line)
+			continue
+		}
+		told[id[1]] = true
+	}
+	if len(told) != letters || len(known) != letters || len(messages) != letters || len(d.tickets(t)) != letters {
+		t.Errorf("%d letters sent: %d ids told, %d letters and %d Message-IDs known, %d tickets", letters, len(told), len(known), len(messages), len(d.tickets(t)))
+	}
+}
+
+// TestFullDisk: with the data folder full there is nothing but "try again", and when there is room again everything goes on.
+func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute; ./dev e2e runs it")
+	}
+	w := theWorld(t)
+	need(t, swaks)
+	d := configured(t, w, with("smtp.min_free_space", `"1MiB"`))
+	data := filepath.Join(d.dir, "data")
+	mountSmall(t, data, "200M")
+	d.serve(t)
+	d.setUp(t)
+	before := fromOutside(t, d, "dora@"+customerDomain, d.support(), "There is room")
+
+	// Less than the least free space: refused before PostgreSQL feels it.
+	ballast := filepath.Join(data, "ballast")
+	fill(t, ballast, 512<<10)
+	wantTryLater(t, d, "452 4.3.1")
+	// Nothing left: the letter and PostgreSQL both find no room.
+	fill(t, ballast, 0)
+	for range 5 {
+		wantTryLater(t, d, "4")
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	var after string
+	eventually(t, "letters are taken again", func() bool {
+		out, err := output(t, "", swaks.path, "--server", d.ip, "--port", fmt.Sprint(w.port), "--from", "dora@"+customerDomain, "--to", d.support(), "--h-Subject", "Room again")
+		if err == nil {
+			after = idOf(t, out)
+		}
+		return err == nil
+	})
+	for _, id := range []string{before, after} {
+		if _, code := d.request(t, "/v1/letters/ltr_"+id); code != http.StatusOK {
+			t.Errorf("letter %s: %d", id, code)
+		}
+	}
+	if n := len(d.tickets(t)); n != 2 {
+		t.Errorf("%d tickets, want 2", n)
+	}
+}
+
+// mountSmall mounts a file system of a size that can be filled; without the right to mount the test is skipped.
+func mountSmall(t *testing.T, dir, size string) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size+",mode=0755"); err != nil {
+		t.Skipf("mounting is not allowed here, so there is no disk to fill: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+}
+
+// fill makes a file grow until no more than left bytes are free.
+func fill(t *testing.T, file string, left int64) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 64<<10)
+	for {
+		var fs syscall.Statfs_t
+		if err := syscall.Statfs(filepath.Dir(file), &fs); err != nil {
+			t.Fatal(err)
+		}
+		room := int64(fs.Bavail)*fs.Bsize - left
+		if room <= 0 {
+			return
+		}
+		if _, err := f.Write(block[:min(room, int64(len(block)))]); err != nil {
+			return // full
+		}
+	}
+}
+
+// wantTryLater sends a letter that must hear a reply that begins so.
+func wantTryLater(t *testing.T, d *desk, reply string) {
+	t.Helper()
+	out, err := output(t, "", swaks.path, "--server", d.ip, "--port", fmt.Sprint(d.w.port), "--from", "dora@"+customerDomain, "--to", d.support(),
+		"--body", strings.Repeat("No room. ", 300_000)) // more than PostgreSQL has in store
+	if err == nil || !strings.Contains(out, "<** "+reply) {
+		t.Errorf("want a reply %s, got %v:\n%s", reply, err, tailOf(out))
+	}
+}
+
+func tailOf(s string) string { return s[max(0, len(s)-600):] }
