@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
@@ -23,6 +24,13 @@ import (
 
 // dedupeWindow is how long the same letter is taken for the same one sent again.
 const dedupeWindow = 7 * 24 * time.Hour
+
+// A large letter takes several times its size in memory while it is read and stored. Those above largeLetter octets
+// therefore wait for each other, in files and not in memory, when they are more than largeInWork together.
+const (
+	largeLetter = 1 << 20
+	largeInWork = 32 << 20
+)
 
 // Intake turns letters into tickets. It satisfies smtpd.Backend.
 type Intake struct {
@@ -35,7 +43,8 @@ type Intake struct {
 	clock     func() time.Time
 	writers   int
 
-	letters chan *job // without a buffer: a letter is with its session or with a writer
+	large   *semaphore.Weighted // octets of large letters in work
+	letters chan *job           // without a buffer: a letter is with its session or with a writer
 	zstd    *zstd.Encoder
 }
 
@@ -64,7 +73,8 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 	}
 	return &Intake{
 		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
-		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics), letters: make(chan *job), zstd: enc,
+		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics), zstd: enc,
+		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job),
 	}, nil
 }
 
@@ -114,6 +124,12 @@ func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.
 // Deliver stores the letter with everything it causes. When it returns nil, that is committed.
 // The id is the letter's, or that of the same letter taken before.
 func (in *Intake) Deliver(ctx context.Context, letter *message.Letter) (id.ID, error) {
+	if weight := min(int64(len(letter.Raw)), largeInWork); weight >= largeLetter {
+		if err := in.large.Acquire(ctx, weight); err != nil {
+			return id.ID{}, fmt.Errorf("wait for other large letters: %w", err)
+		}
+		defer in.large.Release(weight)
+	}
 	j, err := in.prepare(ctx, letter)
 	if err != nil {
 		return id.ID{}, err
@@ -238,7 +254,11 @@ func (in *Intake) compress(raw []byte) (data []byte, coding string) {
 	if len(raw) < compressFrom {
 		return raw, "identity"
 	}
-	data = in.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/2))
+	room := len(raw) / 2
+	if len(raw) >= largeLetter {
+		room = len(raw) // base64 compresses to three quarters; growing would copy it all
+	}
+	data = in.zstd.EncodeAll(raw, make([]byte, 0, room))
 	if len(data) >= len(raw) {
 		return raw, "identity"
 	}
