@@ -90,7 +90,16 @@ func isAttribution(s string, quoted bool) bool {
 		}
 		return quoted && wordCount(s) <= 12
 	}
-	return colon && address && date && hasYear(s)
+	return colon && address && date && hasYear(s) && endsInAddress(s)
+}
+
+// endsInAddress tells whether an address stands right before the colon: "6 Jan 2025, Ann <ann@example.com>:".
+func endsInAddress(s string) bool {
+	s = strings.TrimRight(s, ":： ")
+	if strings.HasSuffix(s, ">") || strings.HasSuffix(s, ")") {
+		return true
+	}
+	return hasAddress(s[strings.LastIndexByte(s, ' ')+1:])
 }
 
 // startsAttribution tells whether an introduction may begin with this line.

@@ -20,7 +20,7 @@ const maxReplyLines = 50_000
 // replyContext is what the header says about how a text came to be.
 type replyContext struct {
 	forward bool // the subject says the letter is passed on
-	answer  bool // it answers a letter
+	answer  bool // it answers a letter; what looks like the header of one is pasted otherwise
 }
 
 // appendPlain splits plain text into lines.
@@ -167,9 +167,9 @@ func (s *splitter) boundary(i int) (kind spanKind, from, to int) {
 	switch {
 	case isForwarded(m.text):
 		return spanOwn, i, end // what follows is content
-	case !s.ctx.forward && isOriginal(m.text):
+	case s.ctx.answer && !s.ctx.forward && isOriginal(m.text):
 		return s.history(i, i)
-	case !s.ctx.forward && s.isHeaderBlock(i):
+	case s.ctx.answer && !s.ctx.forward && s.isHeaderBlock(i):
 		return s.history(s.aboveRule(i), i)
 	}
 	next := s.nextWritten(i + 1)

@@ -139,12 +139,21 @@ func TestKept(t *testing.T) {
 		"SELECT *\n-- only the first\nFROM t;",
 		"Hello\n> quoted\nanswer one\n> quoted again\nanswer two",
 		"Yes: the original message was fine.",
+		" _   _ __ <*the* weekly update for the uk>\n| \\ | |__2002-07-19_ o join! mail\n|  \\| | o ntknow-subscribe@lists.example.net\n|_| o website lives at:\nhttp://www.example.net/",
 	} {
 		for _, ctx := range []replyContext{{}, {answer: true}} {
 			if reply, quoted, sig := split(text, ctx); reply != text {
 				t.Errorf("%q\n  reply %q\n  quoted %q\n  signature %q", text, reply, quoted, sig)
 			}
 		}
+	}
+}
+
+// TestPasted: the header of a letter in a letter that answers none.
+func TestPasted(t *testing.T) {
+	const text = "This is the announcement:\n\nFrom: Bob\nSent: Monday\nTo: All\nSubject: News\n\nIt prints."
+	if reply, _, _ := split(text, replyContext{}); reply != text {
+		t.Errorf("%q", reply)
 	}
 }
 
@@ -157,6 +166,8 @@ func TestSplitReply(t *testing.T) {
 		"mobile in German":      {"Hallo\n\nVon meinem iPhone gesendet", "Hallo", "Von meinem iPhone gesendet"},
 		"mobile in Japanese":    {"こんにちは\n\niPhoneから送信", "こんにちは", "iPhoneから送信"},
 		"answer below":          {"On 6 Jan 2025, Bob wrote:\n> old one\n> old two\n\nNew words.", "New words.", ""},
+		"quoted header":         {"> From: Bob\n> Date: Mon, 6 Jan 2025\n>\n> old\n\nNew words.", "New words.", ""},
+		"list below quote":      {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> old\n\nhttps://lists.example.org/mailman/listinfo/x", "New.", "https://lists.example.org/mailman/listinfo/x"},
 		"answers between": {"Hi Bob,\n\nOn 6 Jan 2025, Bob wrote:\n> first?\n\nYes.\n\n> second?\n\nNo.\n\n> bye\n",
 			"Hi Bob,\n\n> first?\n\nYes.\n\n> second?\n\nNo.", ""},
 		"wrapped quote": {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> a line that somebody made so very long that it had to be broken\nin two\n> and went on",

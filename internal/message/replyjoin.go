@@ -23,7 +23,7 @@ func (s *splitter) join() {
 			intros++
 		}
 	}
-	if quotes == 0 || quotes == 1 && intros == 1 && s.firstQuote() < first {
+	if at := s.firstQuote(); quotes == 0 || quotes == 1 && at < first && (intros == 1 || s.introduced(s.spans[at])) {
 		return // nothing is quoted above the last words, or the answer stands below its one quote
 	}
 	for i := range s.spans[:last] {
@@ -31,6 +31,18 @@ func (s *splitter) join() {
 			s.spans[i].kind = spanOwn
 		}
 	}
+}
+
+// introduced tells whether a quote begins with what introduces or heads a letter, itself quoted.
+func (s *splitter) introduced(sp span) bool {
+	const look = 4
+	for i := sp.from; i < min(sp.to, sp.from+look); i++ {
+		text := s.lines[i].text
+		if k := labelOf(text); k == labelFrom || k == labelDate || isOriginal(text) || attributionEnd(text) && isAttribution(text, true) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstQuote is the first span that is a quote.
@@ -72,7 +84,7 @@ func (s *splitter) onlySignature(sp span) bool {
 		return true
 	}
 	for i := sp.from; i < sp.to; i++ {
-		if m := &s.lines[i]; !m.blank && !isRule(m.text) {
+		if m := &s.lines[i]; !m.blank && !isRule(m.text) && !speaksOfList(m.text) {
 			return false
 		}
 	}

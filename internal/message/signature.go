@@ -271,6 +271,16 @@ func isSentence(s string) bool {
 	return r == '?' || (r == '.' || r == '!') && wordCount(s) >= 6 || wordCount(s) > 12 && !unicode.IsDigit(r)
 }
 
+// speaksOfList tells whether a line names a mailing list or the way out of it.
+func speaksOfList(s string) bool {
+	const most = 120
+	if len(s) > most {
+		return false
+	}
+	l := strings.ToLower(s)
+	return strings.Contains(l, "mailing list") || strings.Contains(l, "/listinfo/") || strings.Contains(l, "unsubscribe") || strings.Contains(l, "/mailman/")
+}
+
 // isListFooter tells whether line i starts what mailing lists add below a letter.
 func isListFooter(lines []mark, i, to int) bool {
 	if text := lines[i].text; to-i > maxTail || len(text) < 20 || text[0] != '_' && text[0] != '-' || !isRule(text) {
@@ -282,8 +292,7 @@ func isListFooter(lines []mark, i, to int) bool {
 			continue
 		}
 		seen++
-		l := strings.ToLower(lines[j].text)
-		if strings.Contains(l, "mailing list") || strings.Contains(l, "listinfo") || strings.Contains(l, "unsubscribe") || strings.Contains(l, "mailman/") {
+		if speaksOfList(lines[j].text) {
 			return countWritten(lines, i, to) <= 12
 		}
 	}

@@ -32,6 +32,12 @@ func isForwardSubject(s string) bool {
 	return word != "" && forwardPrefixes[word] && !replyPrefixes[word]
 }
 
+// isReplySubject tells whether a letter answers one, by the first prefix of its subject.
+func isReplySubject(s string) bool {
+	word, _, _ := prefixWord(s)
+	return replyPrefixes[word]
+}
+
 // CleanSubject removes the reply and forward prefixes of a decoded subject, in any language, repeated and
 // counted ("Re[2]:", "Re(3):", "Re^2:", "Re2:"), and a trailing "(fwd)". Bracketed tags stay, also before a prefix.
 func CleanSubject(s string) string {
