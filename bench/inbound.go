@@ -315,8 +315,11 @@ func answerTime(ctx context.Context, addr string, n int) (time.Duration, error) 
 	}
 	letter := fmt.Sprintf("From: Customer <c%[1]d@customer.test>\r\nTo: help@example.test\r\nSubject: Question %[1]d\r\nMessage-ID: <%[1]d.%[2]d@customer.test>\r\n\r\n%[3]s", n, time.Now().UnixNano(), strings.Repeat("Some words of a customer who has a question about a thing.\r\n", 64))
 	for _, step := range []struct{ say, code string }{
-		{"", "220"}, {"EHLO client.test\r\n", "250"}, {fmt.Sprintf("MAIL FROM:<c%d@customer.test>\r\n", n), "250"},
-		{"RCPT TO:<help@example.test>\r\n", "250"}, {"DATA\r\n", "354"},
+		{"", "220"},
+		{"EHLO client.test\r\n", "250"},
+		{fmt.Sprintf("MAIL FROM:<c%d@customer.test>\r\n", n), "250"},
+		{"RCPT TO:<help@example.test>\r\n", "250"},
+		{"DATA\r\n", "354"},
 	} {
 		if _, err := conn.Write([]byte(step.say)); err != nil {
 			return 0, err
@@ -385,4 +388,5 @@ type discardBackend struct{}
 func (discardBackend) CheckRecipient(context.Context, address.Address, address.Address) error {
 	return nil
 }
+
 func (discardBackend) Deliver(_ context.Context, l *message.Letter) (id.ID, error) { return l.ID, nil }

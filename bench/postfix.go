@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,7 +22,7 @@ type postfix struct {
 // newPostfix starts a Postfix that takes letters into its hold queue; lines are added to its main.cf.
 func newPostfix(ctx context.Context, lines ...string) (*postfix, error) {
 	if _, err := exec.LookPath("postfix"); err != nil {
-		return nil, fmt.Errorf("Postfix is missing: apt-get install postfix")
+		return nil, errors.New("there is no postfix: apt-get install postfix")
 	}
 	dir, err := os.MkdirTemp("/tmp", "mxdesk-postfix-")
 	if err != nil {
@@ -36,7 +37,7 @@ func newPostfix(ctx context.Context, lines ...string) (*postfix, error) {
 		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, "postfix", "-c", p.conf(), "start").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("start Postfix: %w: %s", err, out)
+		return nil, fmt.Errorf("start postfix: %w: %s", err, out)
 	}
 	for range 200 {
 		if conn, err := net.Dial("tcp", p.addr); err == nil {
@@ -44,7 +45,7 @@ func newPostfix(ctx context.Context, lines ...string) (*postfix, error) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return nil, fmt.Errorf("Postfix does not answer on %s", p.addr)
+	return nil, fmt.Errorf("no postfix answers on %s", p.addr)
 }
 
 func (p *postfix) conf() string { return filepath.Join(p.dir, "conf") }

@@ -28,7 +28,8 @@ type settings struct {
 // power failure breaks.
 func CheckServer(ctx context.Context, db interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) error {
+},
+) error {
 	const query = `SELECT current_setting('server_version_num')::int, current_setting('server_version'),
 		current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')`
 	var s settings

@@ -67,7 +67,8 @@ func applyFiles(ctx context.Context, db DB, fsys fs.FS) error {
 // Version is the number of the last migration that db has; 0 for an empty database.
 func Version(ctx context.Context, db interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) (int, error) {
+},
+) (int, error) {
 	var exists bool
 	if err := db.QueryRow(ctx, "SELECT to_regclass('schema_migrations') IS NOT NULL").Scan(&exists); err != nil {
 		return 0, fmt.Errorf("read schema version: %w", err)

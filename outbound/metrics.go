@@ -16,18 +16,30 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	const space, stage = "mxdesk", "outbound"
 	m := &metrics{
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: space, Subsystem: stage, Name: "attempts_total",
-			Help: "Attempts to deliver, by result."}, []string{"result"}),
-		claim: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Subsystem: stage, Name: "claim_seconds",
-			Help: "Time to claim deliveries.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}),
-		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Subsystem: stage, Name: "record_reports",
-			Help: "Reports recorded in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 8)}),
-		deliveries: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: space, Subsystem: stage, Name: "deliveries",
-			Help: "Deliveries in the queue, by state."}, []string{"state"}),
-		oldest: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Subsystem: stage, Name: "oldest_seconds",
-			Help: "Age of the oldest delivery that waits to be sent."}),
-		lanes: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: space, Subsystem: stage, Name: "lanes",
-			Help: "Lanes, by state: busy, backed_off, paused."}, []string{"state"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: space, Subsystem: stage, Name: "attempts_total",
+			Help: "Attempts to deliver, by result.",
+		}, []string{"result"}),
+		claim: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: space, Subsystem: stage, Name: "claim_seconds",
+			Help: "Time to claim deliveries.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12),
+		}),
+		group: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: space, Subsystem: stage, Name: "record_reports",
+			Help: "Reports recorded in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 8),
+		}),
+		deliveries: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: space, Subsystem: stage, Name: "deliveries",
+			Help: "Deliveries in the queue, by state.",
+		}, []string{"state"}),
+		oldest: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: space, Subsystem: stage, Name: "oldest_seconds",
+			Help: "Age of the oldest delivery that waits to be sent.",
+		}),
+		lanes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: space, Subsystem: stage, Name: "lanes",
+			Help: "Lanes, by state: busy, backed_off, paused.",
+		}, []string{"state"}),
 	}
 	if r != nil {
 		r.MustRegister(m.attempts, m.claim, m.group, m.deliveries, m.oldest, m.lanes)

@@ -209,6 +209,7 @@ type libraryLog struct{ log *slog.Logger }
 func (l libraryLog) Printf(format string, v ...any) {
 	l.log.Error("go-smtp", "error", printable(fmt.Sprintf(format, v...)))
 }
+
 func (l libraryLog) Println(v ...any) {
 	l.log.Error("go-smtp", "error", printable(strings.TrimSpace(fmt.Sprintln(v...))))
 }

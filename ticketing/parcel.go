@@ -38,7 +38,6 @@ type parcel struct {
 type summary struct {
 	outcome Outcome
 	ticket  int64
-	rule    string
 	proof   Proof
 	mails   int
 }
@@ -113,11 +112,6 @@ func (p *parcel) sortCopied() {
 		p.copied = append(p.copied, a)
 		p.copiedName[a.Key()] = m.Name
 	}
-}
-
-// replies tells whether anything in the letter may name a ticket.
-func (p *parcel) replies() bool {
-	return len(p.signed) > 0 || len(p.own) > 0 || len(p.foreign) > 0 || p.tag != 0 || !p.returned.IsZero()
 }
 
 // want adds what deciding on the letter will look up.

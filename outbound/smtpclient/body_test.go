@@ -13,8 +13,16 @@ func TestCheckBody(t *testing.T) {
 		in       string
 		eightBit bool
 	}{
-		{"", false}, {"a: b\r\n\r\ntext\r\n", false}, {"no end", false}, {line + "\r\n" + line + "\r\n", false}, {line, false},
-		{"a: b\r\n\r\nü\r\n", true}, {"1234567\x80", true}, {"12345678\x80", true}, {"\x7f", false}, {".\r\n..\r\n", false},
+		{"", false},
+		{"a: b\r\n\r\ntext\r\n", false},
+		{"no end", false},
+		{line + "\r\n" + line + "\r\n", false},
+		{line, false},
+		{"a: b\r\n\r\nü\r\n", true},
+		{"1234567\x80", true},
+		{"12345678\x80", true},
+		{"\x7f", false},
+		{".\r\n..\r\n", false},
 	} {
 		if got, err := CheckBody([]byte(c.in)); err != nil || got != c.eightBit {
 			t.Errorf("%.30q: %v, %v", c.in, got, err)

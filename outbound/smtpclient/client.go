@@ -75,8 +75,14 @@ func (t Timeouts) withDefaults() Timeouts {
 		field    *time.Duration
 		standard time.Duration
 	}{
-		{&t.Greeting, 5 * time.Minute}, {&t.TLS, 2 * time.Minute}, {&t.Mail, 5 * time.Minute}, {&t.Rcpt, 5 * time.Minute},
-		{&t.Data, 2 * time.Minute}, {&t.Block, 3 * time.Minute}, {&t.Final, 10 * time.Minute}, {&t.Quit, 5 * time.Second},
+		{&t.Greeting, 5 * time.Minute},
+		{&t.TLS, 2 * time.Minute},
+		{&t.Mail, 5 * time.Minute},
+		{&t.Rcpt, 5 * time.Minute},
+		{&t.Data, 2 * time.Minute},
+		{&t.Block, 3 * time.Minute},
+		{&t.Final, 10 * time.Minute},
+		{&t.Quit, 5 * time.Second},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.standard

@@ -210,8 +210,15 @@ func TestNoInjection(t *testing.T) {
 	c, _ := connect(t, s, Config{})
 	good := mailbox(t, "a@x.test")
 	for _, bad := range []address.Address{
-		{Local: "a", Domain: "b> RET=FULL"}, {Local: "a", Domain: "b.test> NOTIFY=NEVER"}, {Local: "a\r\nRSET", Domain: "b.test"}, {Local: "a", Domain: "b.test>\r\nDATA"},
-		{Local: "a\x00", Domain: "b.test"}, {Local: "a", Domain: "b c"}, {Local: "a", Domain: ""}, {Local: "\xff", Domain: "b.test"}, {Local: strings.Repeat("a", 65), Domain: "b.test"},
+		{Local: "a", Domain: "b> RET=FULL"},
+		{Local: "a", Domain: "b.test> NOTIFY=NEVER"},
+		{Local: "a\r\nRSET", Domain: "b.test"},
+		{Local: "a", Domain: "b.test>\r\nDATA"},
+		{Local: "a\x00", Domain: "b.test"},
+		{Local: "a", Domain: "b c"},
+		{Local: "a", Domain: ""},
+		{Local: "\xff", Domain: "b.test"},
+		{Local: strings.Repeat("a", 65), Domain: "b.test"},
 	} {
 		res := c.Send(within(t), Envelope{From: good, Recipients: []address.Address{bad, good}}, letter)
 		if f := res.Recipients[0]; f.Status != Refused || !errors.Is(f.Err, address.ErrSyntax) || res.Recipients[1].Status != Delivered {
