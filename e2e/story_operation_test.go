@@ -4,12 +4,15 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,41 +126,60 @@ func checkPromises(t *testing.T, d *desk, log []string, letters int) {
 	}
 }
 
-// TestFullDisk: with the data folder full there is nothing but "try again", and when there is room again everything goes on.
+// TestFullDisk: with a disk full there is nothing but "try again", and when there is room again everything goes on.
 func TestFullDisk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; ./dev e2e runs it")
 	}
+	t.Run("data folder", func(t *testing.T) {
+		fullDisk(t, "data", func(d *desk, ballast string) {
+			// Less than the least free space: refused before PostgreSQL feels it.
+			fill(t, ballast, 512<<10)
+			wantTryLater(t, d, "452 4.3.1")
+			// Enough for a letter to begin, not to end.
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			fill(t, ballast, 2<<20)
+			wantTryLater(t, d, "452 4.3.1")
+		})
+	})
+	t.Run("PostgreSQL alone", func(t *testing.T) {
+		fullDisk(t, "data/postgres", func(d *desk, ballast string) {
+			fill(t, ballast, 0)
+			for range 10 {
+				wantTryLater(t, d, "451 4.3.")
+			}
+			if len(d.find("No space left on device")) == 0 {
+				t.Error("PostgreSQL did not notice that its disk is full")
+			}
+		})
+	})
+}
+
+// fullDisk tells the story for a small disk in a place of the desk's folder; whileFull fills it with the file ballast.
+func fullDisk(t *testing.T, place string, whileFull func(d *desk, ballast string)) {
 	w := theWorld(t)
 	need(t, swaks)
 	d := configured(t, w, with("smtp.min_free_space", `"1MiB"`))
-	data := filepath.Join(d.dir, "data")
-	mountSmall(t, data, "200M")
+	disk := filepath.Join(d.dir, place)
+	mountSmall(t, disk, "200M")
 	d.serve(t)
 	d.setUp(t)
-	before := fromOutside(t, d, "dora@"+customerDomain, d.support(), "There is room")
-
-	// Less than the least free space: refused before PostgreSQL feels it.
-	ballast := filepath.Join(data, "ballast")
-	fill(t, ballast, 512<<10)
-	wantTryLater(t, d, "452 4.3.1")
-	// Nothing left: the letter and PostgreSQL both find no room.
-	fill(t, ballast, 0)
-	for range 5 {
-		wantTryLater(t, d, "4")
-	}
+	dora := []string{"--server", d.ip, "--port", fmt.Sprint(w.port), "--from", "dora@" + customerDomain, "--to", d.support()}
+	before := idOf(t, mustOutput(t, "", swaks.path, dora...))
+	ballast := filepath.Join(disk, "ballast")
+	whileFull(d, ballast)
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	var after string
-	eventually(t, "letters are taken again", func() bool {
-		out, err := output(t, "", swaks.path, "--server", d.ip, "--port", fmt.Sprint(w.port), "--from", "dora@"+customerDomain, "--to", d.support(), "--h-Subject", "Room again")
-		if err == nil {
-			after = idOf(t, out)
-		}
+	var out string
+	eventually(t, "letters are taken again", func() (taken bool) {
+		var err error
+		out, err = output(t, "", swaks.path, dora...)
 		return err == nil
 	})
-	for _, id := range []string{before, after} {
+	for _, id := range []string{before, idOf(t, out)} {
 		if _, code := d.request(t, "/v1/letters/ltr_"+id); code != http.StatusOK {
 			t.Errorf("letter %s: %d", id, code)
 		}
@@ -170,7 +192,7 @@ func TestFullDisk(t *testing.T) {
 // mountSmall mounts a file system of a size that can be filled; without the right to mount the test is skipped.
 func mountSmall(t *testing.T, dir, size string) {
 	t.Helper()
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size+",mode=0755"); err != nil {
@@ -207,14 +229,22 @@ func fill(t *testing.T, file string, left int64) {
 	}
 }
 
-// wantTryLater sends a letter that must hear a reply that begins so.
+// wantTryLater sends a letter, of 3 MB that do not compress, that must hear a reply that begins so.
 func wantTryLater(t *testing.T, d *desk, reply string) {
 	t.Helper()
+	noise := make([]byte, 2<<20)
+	rand.Read(noise) //nolint:errcheck // it never fails
+	var body strings.Builder
+	for line := range slices.Chunk([]byte(base64.StdEncoding.EncodeToString(noise)), 76) {
+		body.Write(append(line, '\n'))
+	}
+	file := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(file, []byte(body.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	out, err := output(t, "", swaks.path, "--server", d.ip, "--port", fmt.Sprint(d.w.port), "--from", "dora@"+customerDomain, "--to", d.support(),
-		"--body", strings.Repeat("No room. ", 300_000)) // more than PostgreSQL has in store
+		"--body", "@"+file, "--suppress-data")
 	if err == nil || !strings.Contains(out, "<** "+reply) {
-		t.Errorf("want a reply %s, got %v:\n%s", reply, err, tailOf(out))
+		t.Errorf("want a reply %s, got %v:\n%s", reply, err, out)
 	}
 }
-
-func tailOf(s string) string { return s[max(0, len(s)-600):] }
