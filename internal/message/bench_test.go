@@ -143,6 +143,15 @@ var hostile = map[string]func() []byte{
 	"introductions": func() []byte {
 		return []byte(hostileHead + "\r\n" + strings.Repeat("On 2024, a@b.example wrote:\r\n", 60_000))
 	},
+	"rules and introductions": func() []byte {
+		return []byte(hostileHead + "In-Reply-To: <a@b>\r\n\r\n" + strings.Repeat("----\r\nOn 2024, a@b.example wrote:\r\n", 24_000))
+	},
+	"rules and headers": func() []byte {
+		return []byte(hostileHead + "In-Reply-To: <a@b>\r\n\r\n" + strings.Repeat("----\r\nFrom: a\r\nDate: b\r\n", 16_000))
+	},
+	"containers": func() []byte {
+		return []byte(hostileHead + "In-Reply-To: <a@b>\r\nContent-Type: text/html\r\n\r\n" + strings.Repeat("<div class=gmail_quote>a<br>", 40_000))
+	},
 	"labels": func() []byte { return []byte(hostileHead + "\r\n" + strings.Repeat("From: a\r\n", 200_000)) },
 	"footers": func() []byte {
 		return []byte(hostileHead + "\r\nHello\r\n\r\n" + strings.Repeat("Sent from my iPhone\r\n\r\n", 100_000))

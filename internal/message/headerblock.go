@@ -6,10 +6,12 @@ import (
 	"unicode/utf8"
 )
 
+// maxBlock is the most lines of a quoted header.
+const maxBlock = 14
+
 // isHeaderBlock tells whether the header of a quoted letter starts at line i: From and two others of date, To and
 // Subject in the language of the mail program.
 func (s *splitter) isHeaderBlock(i int) bool {
-	const maxBlock = 14
 	kind := s.lines[i].label
 	if kind == 0 || kind == labelOther {
 		return false

@@ -88,7 +88,7 @@ func splitReply(lines []line, ctx replyContext) (reply, quoted, signature string
 	if len(lines) > maxReplyLines {
 		return joinLines(lines), "", ""
 	}
-	s := splitter{lines: marks(lines), ctx: ctx}
+	s := splitter{lines: marks(lines), ctx: ctx, first: len(lines)}
 	s.scan()
 	s.join()
 	s.footers()
@@ -99,6 +99,8 @@ type splitter struct {
 	lines []mark
 	ctx   replyContext
 	spans []span
+	first int // the first line with words of the writer, len(lines) before there is one
+	shown int // lines above this one belong to a header that stays
 }
 
 // scan makes the spans, up to the history.
@@ -136,6 +138,9 @@ func (s *splitter) lastKind() spanKind {
 
 // put adds lines to the last span, or starts a new one.
 func (s *splitter) put(kind spanKind, from, to int) {
+	if m := &s.lines[from]; kind == spanOwn && s.first == len(s.lines) && !m.blank && !isRule(m.text) && !isFooter(m.text) {
+		s.first = from
+	}
 	if n := len(s.spans); n > 0 && s.spans[n-1].kind == kind {
 		s.spans[n-1].to = to
 		return
@@ -145,6 +150,9 @@ func (s *splitter) put(kind spanKind, from, to int) {
 
 // cutBack takes lines from from on out of the spans made so far: a boundary may start some lines above.
 func (s *splitter) cutBack(from int) {
+	if s.first >= from {
+		s.first = len(s.lines)
+	}
 	for n := len(s.spans); n > 0 && s.spans[n-1].to > from; n = len(s.spans) {
 		if s.spans[n-1].from < from {
 			s.spans[n-1].to = from
@@ -169,13 +177,13 @@ func (s *splitter) boundary(i int) (kind spanKind, from, to int) {
 		return spanOwn, i, end // what follows is content
 	case s.ctx.answer && !s.ctx.forward && isOriginal(m.text):
 		return s.history(i, i)
-	case s.ctx.answer && !s.ctx.forward && s.isHeaderBlock(i):
+	case i >= s.shown && s.ctx.answer && !s.ctx.forward && s.isHeaderBlock(i):
 		return s.history(s.aboveRule(i), i)
 	}
 	next := s.nextWritten(i + 1)
 	quoted := next < end && s.lines[next].depth > 0
 	if start := findAttribution(s.lines, i, quoted); start >= 0 {
-		if s.wrote(start) && !quoted {
+		if !quoted && s.wrote(start) {
 			return spanTail, start, end
 		}
 		return spanIntro, start, i + 1
@@ -189,12 +197,16 @@ func (s *splitter) history(from, at int) (spanKind, int, int) {
 	if s.wrote(from) {
 		return spanTail, from, len(s.lines)
 	}
+	s.shown = at + maxBlock
 	return spanOwn, at, at + 1
 }
 
 // container deals with the element that a mail program put around a quoted letter. With quotes inside, its first
 // lines introduce them; without, it is history as a whole.
 func (s *splitter) container(i int) (spanKind, int, int) {
+	if !s.firstHeld(i) {
+		return spanOwn, i, i + 1
+	}
 	end := i
 	written := 0
 	for end < len(s.lines) && s.lines[end].held && s.lines[end].depth == 0 {
@@ -208,10 +220,10 @@ func (s *splitter) container(i int) (spanKind, int, int) {
 	}
 	followed := s.nextWritten(end)
 	quoted := followed < len(s.lines) && s.lines[followed].depth > 0
-	if quoted && written <= maxAttributionLines && s.firstHeld(i) {
+	if quoted && written <= maxAttributionLines {
 		return spanIntro, i, end
 	}
-	if s.firstHeld(i) && !quoted && s.wrote(i) && !s.ctx.forward {
+	if !quoted && s.wrote(i) && !s.ctx.forward {
 		return spanTail, i, len(s.lines)
 	}
 	return spanOwn, i, i + 1
@@ -228,19 +240,7 @@ func (s *splitter) firstHeld(i int) bool {
 }
 
 // wrote tells whether the writer has written anything above line to.
-func (s *splitter) wrote(to int) bool {
-	for _, sp := range s.spans {
-		if sp.kind != spanOwn {
-			continue
-		}
-		for i := sp.from; i < min(sp.to, to); i++ {
-			if m := &s.lines[i]; !m.blank && !isRule(m.text) && !isFooter(m.text) {
-				return true
-			}
-		}
-	}
-	return false
-}
+func (s *splitter) wrote(to int) bool { return s.first < to }
 
 // nextWritten is the first line from i on that is not blank.
 func (s *splitter) nextWritten(i int) int {

@@ -84,7 +84,7 @@ func (s *splitter) onlySignature(sp span) bool {
 		return true
 	}
 	for i := sp.from; i < sp.to; i++ {
-		if m := &s.lines[i]; !m.blank && !isRule(m.text) && !speaksOfList(m.text) {
+		if m := &s.lines[i]; !m.blank && !isRule(m.text) && !strings.Contains(m.text, "/listinfo/") && !strings.Contains(m.text, "/mailman/") {
 			return false
 		}
 	}
