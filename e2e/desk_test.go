@@ -103,7 +103,7 @@ func (d *desk) support() string { return "help@" + d.name }
 // serve starts the process and waits until it is ready.
 func (d *desk) serve(t *testing.T) {
 	t.Helper()
-	p, err := start(nil, program, "--config", d.config, "serve")
+	p, err := start(d.dir, nil, program, "--config", d.config, "serve")
 	if err != nil {
 		t.Fatal(err)
 	}

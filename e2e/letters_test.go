@@ -4,13 +4,16 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,10 +30,11 @@ type maildir struct {
 
 // letter is one letter as it arrived at a user.
 type letter struct {
-	file   string
+	path   string
 	raw    []byte
 	header mail.Header
-	text   string // the plain text
+	parts  []part
+	text   string // the first plain text
 }
 
 // letters returns what has arrived from the domain, oldest first.
@@ -68,59 +72,86 @@ func (m maildir) await(t testing.TB, fromDomain string, n int) letter {
 	return found[n-1]
 }
 
-func readLetter(t testing.TB, file string) letter {
+func readLetter(t testing.TB, path string) letter {
 	t.Helper()
-	raw, err := os.ReadFile(file)
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	parsed, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
-		t.Fatalf("%s: %v", file, err)
+		t.Fatalf("%s: %v", path, err)
 	}
-	l := letter{file: file, raw: raw, header: parsed.Header}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(parsed.Body); err != nil {
-		t.Fatal(err)
+	body, err := io.ReadAll(parsed.Body)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	l.text = plainText(t, parsed.Header.Get("Content-Type"), parsed.Header.Get("Content-Transfer-Encoding"), body.Bytes())
+	l := letter{path: path, raw: raw, header: parsed.Header, parts: parts(t, textproto.MIMEHeader(parsed.Header), body)}
+	for _, p := range l.parts {
+		if p.media == "text/plain" && p.filename == "" {
+			l.text = string(p.data)
+			break
+		}
+	}
 	return l
 }
 
-// plainText finds the first plain text of a body.
-func plainText(t testing.TB, contentType, encoding string, body []byte) string {
+// part is one leaf of a letter's MIME tree, decoded.
+type part struct {
+	media, filename string
+	data            []byte
+}
+
+// parts walks through a body.
+func parts(t testing.TB, header textproto.MIMEHeader, body []byte) (found []part) {
 	t.Helper()
-	media, parameters, err := mime.ParseMediaType(contentType)
+	media, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		media = "text/plain"
 	}
 	if strings.HasPrefix(media, "multipart/") {
-		parts := multipart.NewReader(bytes.NewReader(body), parameters["boundary"])
+		in := multipart.NewReader(bytes.NewReader(body), parameters["boundary"])
 		for {
-			part, err := parts.NextRawPart()
-			if err != nil {
-				return ""
+			p, err := in.NextRawPart()
+			if errors.Is(err, io.EOF) {
+				return found
 			}
-			var inner bytes.Buffer
-			if _, err := inner.ReadFrom(part); err != nil {
+			if err != nil {
 				t.Fatalf("a part of a letter: %v", err)
 			}
-			if text := plainText(t, part.Header.Get("Content-Type"), part.Header.Get("Content-Transfer-Encoding"), inner.Bytes()); text != "" {
-				return text
+			inner, err := io.ReadAll(p)
+			if err != nil {
+				t.Fatalf("a part of a letter: %v", err)
 			}
+			found = append(found, parts(t, p.Header, inner)...)
 		}
 	}
-	if media != "text/plain" {
-		return ""
+	var decoded io.Reader = bytes.NewReader(body)
+	switch strings.ToLower(header.Get("Content-Transfer-Encoding")) {
+	case "quoted-printable":
+		decoded = quotedprintable.NewReader(decoded)
+	case "base64":
+		decoded = base64.NewDecoder(base64.StdEncoding, decoded)
 	}
-	if !strings.EqualFold(encoding, "quoted-printable") {
-		return string(body)
+	data, err := io.ReadAll(decoded)
+	if err != nil {
+		t.Fatalf("%s: %v", media, err)
 	}
-	var decoded bytes.Buffer
-	if _, err := decoded.ReadFrom(quotedprintable.NewReader(bytes.NewReader(body))); err != nil {
-		t.Fatalf("quoted-printable: %v", err)
+	_, disposition, err := mime.ParseMediaType(header.Get("Content-Disposition"))
+	if err != nil {
+		disposition = nil
 	}
-	return decoded.String()
+	return []part{{media, disposition["filename"], data}}
+}
+
+// file is the content of the attachment of that name, nil when there is none.
+func (l letter) file(name string) []byte {
+	for _, p := range l.parts {
+		if p.filename == name {
+			return p.data
+		}
+	}
+	return nil
 }
 
 // get is a header field, decoded.
@@ -136,7 +167,7 @@ func (l letter) address(t testing.TB, name string) *mail.Address {
 	t.Helper()
 	a, err := mail.ParseAddress(l.header.Get(name))
 	if err != nil {
-		t.Fatalf("%s: %s: %q: %v", l.file, name, l.header.Get(name), err)
+		t.Fatalf("%s: %s: %q: %v", l.path, name, l.header.Get(name), err)
 	}
 	return a
 }
@@ -174,7 +205,7 @@ func checkSignatures(t *testing.T, w *world, domain string) (checked int) {
 	for _, server := range []*postfixServer{w.customers, w.staff} {
 		for _, name := range mailboxes {
 			for _, l := range server.mailbox(name).letters(t, domain) {
-				files = append(files, l.file)
+				files = append(files, l.path)
 			}
 		}
 	}

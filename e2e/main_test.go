@@ -66,6 +66,7 @@ type peer struct{ path, debian string }
 var (
 	postfix    = peer{"/usr/sbin/postfix", "postfix"}
 	smtpSource = peer{"/usr/sbin/smtp-source", "postfix"}
+	curl       = peer{"/usr/bin/curl", "curl"}
 	swaks      = peer{"/usr/bin/swaks", "swaks"}
 	python     = peer{"/usr/bin/python3", "python3"}
 	perl       = peer{"/usr/bin/perl", "perl"}

@@ -42,7 +42,7 @@ func startPostfix(w *world, domain, ip string) (*postfixServer, error) {
 		return nil, err
 	}
 	// -s keeps the standard output, where postlogd writes the log.
-	p.process, err = start([]string{"MAIL_CONFIG=" + p.config()}, filepath.Join(strings.TrimSpace(string(master)), "master"), "-s", "-c", p.config())
+	p.process, err = start(p.dir, []string{"MAIL_CONFIG=" + p.config()}, filepath.Join(strings.TrimSpace(string(master)), "master"), "-s", "-c", p.config())
 	return p, err
 }
 

@@ -18,21 +18,23 @@ import (
 
 // process is a long-lived program and what it writes.
 type process struct {
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when it has ended and all it wrote was read
+	cmd    *exec.Cmd
+	ended  chan struct{} // closed when it has ended and all it wrote was read
+	killed bool          // by kill
 
 	mu    sync.Mutex
 	lines []string
 }
 
-// start starts a program in a session of its own; it ends when this program does.
-func start(env []string, name string, args ...string) (*process, error) {
+// start starts a program, in the folder dir and a session of its own; it ends when this program does.
+func start(dir string, env []string, name string, args ...string) (*process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
 	p := &process{cmd: exec.Command(name, args...), ended: make(chan struct{})}
+	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
@@ -88,6 +90,13 @@ func (p *process) alive() bool {
 	}
 }
 
+// kill ends it as a power failure does.
+func (p *process) kill() {
+	p.killed = true
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.ended
+}
+
 // stop sends SIGTERM and waits; the error tells of an exit code other than 0, or of a process that had to be killed.
 func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -100,7 +109,7 @@ func (p *process) stop() error {
 		<-p.ended
 		return fmt.Errorf("%s did not end within %v of SIGTERM", p.cmd.Path, patience)
 	}
-	if !p.cmd.ProcessState.Success() {
+	if !p.killed && !p.cmd.ProcessState.Success() {
 		return fmt.Errorf("%s: %s", p.cmd.Path, p.cmd.ProcessState)
 	}
 	return nil

@@ -38,7 +38,6 @@ func TestTicketFromFirstLetterToLast(t *testing.T) {
 	w := theWorld(t)
 	need(t, python, dkimpy, dnspython, nacl, perl, mailDKIM)
 	d := newDesk(t, w)
-	const carl, anna = "Carl Customer <carl@" + customerDomain + ">", "Anna Agent <anna@" + staffDomain + ">"
 	carlsBox, annasBox := w.customers.mailbox("carl"), w.staff.mailbox("anna")
 	fromCarl := func(to, text string) { w.customers.send(t, "carl@"+customerDomain, to, text) }
 	fromAnna := func(to, text string) { w.staff.send(t, "anna@"+staffDomain, to, text) }
@@ -156,10 +155,10 @@ func checkEncrypted(t *testing.T, d *desk, in, out int) {
 			received++
 			trace := l.header["Received"][0]
 			if !strings.Contains(trace, "TLSv1.3") || !strings.Contains(trace, "from mx."+d.name) {
-				t.Errorf("%s came without TLS, or from somebody else: %s", l.file, trace)
+				t.Errorf("%s came without TLS, or from somebody else: %s", l.path, trace)
 			}
 			if path, err := mail.ParseAddress(l.header.Get("Return-Path")); err != nil || !strings.HasPrefix(path.Address, "bounce+") {
-				t.Errorf("%s has the return path %q", l.file, l.header.Get("Return-Path"))
+				t.Errorf("%s has the return path %q", l.path, l.header.Get("Return-Path"))
 			}
 		}
 	}

@@ -72,8 +72,8 @@ func TestUnsafeDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-// TestStopUnderLoad: SIGTERM and a new start while a mail server pushes letters. Every 250 that the mail server
-// saw is a letter, every letter becomes one ticket, and the exit code is 0.
+// TestStopUnderLoad: SIGTERM, later SIGKILL, each with a new start, while a mail server pushes letters. Every 250 that the mail
+// server saw is a letter, every letter becomes one ticket, and the exit code after SIGTERM is 0.
 func TestStopUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; ./dev e2e runs it")
@@ -85,13 +85,19 @@ func TestStopUnderLoad(t *testing.T) {
 	mustOutput(t, "", smtpSource.path, "-s", "10", "-m", fmt.Sprint(letters), "-l", "4000",
 		"-f", "load@"+customerDomain, "-t", d.support(), "inet:"+w.customers.listen)
 	accepted := func() []string { return w.customers.find("status=sent", "to=<"+d.support()+">") }
-	for _, part := range []int{letters / 4, letters / 2} {
-		eventually(t, fmt.Sprintf("%d letters taken", part), func() bool { return len(accepted()) >= part })
-		if err := d.stop(); err != nil {
+	for _, end := range []struct {
+		after int
+		how   func() error
+	}{
+		{letters / 10, func() error { return d.stop() }},
+		{letters / 2, func() error { d.kill(); return nil }},
+	} {
+		eventually(t, fmt.Sprintf("%d letters taken", end.after), func() bool { return len(accepted()) >= end.after })
+		if err := end.how(); err != nil {
 			t.Fatalf("%v\n%s", err, d.tail(20))
 		}
-		if n := len(accepted()); n == letters {
-			t.Fatal("all letters were taken before the stop: the load is too small")
+		if n := len(accepted()); n >= letters {
+			t.Fatal("all letters were taken before the end: the load is too small")
 		}
 		d.serve(t)
 	}
@@ -186,6 +192,66 @@ func fullDisk(t *testing.T, place string, whileFull func(d *desk, ballast string
 	}
 	if n := len(d.tickets(t)); n != 2 {
 		t.Errorf("%d tickets, want 2", n)
+	}
+}
+
+// TestSmartHost: everything goes through one relay, which finds the way.
+func TestSmartHost(t *testing.T) {
+	w := theWorld(t)
+	d := newDesk(t, w, with("outbound.transport", `"smtp://`+w.customers.listen+`"`))
+	fromOutside(t, d, "dora@"+customerDomain, d.support(), "By way of others")
+	l := w.staff.mailbox("anna").await(t, d.name, 1)
+	if hops := l.header["Received"]; len(hops) != 2 || !strings.Contains(hops[0], "from mx."+customerDomain) || !strings.Contains(hops[1], "from mx."+d.name) {
+		t.Errorf("Received: %q", hops)
+	}
+	w.customers.mailbox("dora").await(t, d.name, 1)
+	checkSignatures(t, w, d.name)
+}
+
+// TestFirstMinute runs what `mxdesk serve --dev` tells a newcomer to run.
+func TestFirstMinute(t *testing.T) {
+	w := theWorld(t)
+	need(t, swaks, curl)
+	dir := filepath.Join(w.dir, "first-minute")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.lastDesk++
+	ip := w.address(w.lastDesk)
+	w.mu.Unlock()
+	// Only the addresses differ from what everybody gets.
+	env := []string{"MXDESK_SMTP_LISTEN=" + ip + ":2525", "MXDESK_API_LISTEN=" + ip + ":8025", "MXDESK_METRICS_LISTEN=" + ip + ":9025"}
+	p, err := start(dir, env, program, "serve", "--dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.stop(); err != nil {
+			t.Errorf("%v\n%s", err, p.tail(20))
+		}
+	})
+	eventually(t, "mxdesk tells what to try", func() bool { return len(p.find("Ctrl-C stops it.")) == 1 })
+	told := func(begins string) string {
+		for _, line := range p.log() {
+			if _, after, found := strings.Cut(line, begins); found {
+				return "cd '" + dir + "' && " + begins + after
+			}
+		}
+		t.Fatalf("nobody told of %q:\n%s", begins, p.tail(30))
+		return ""
+	}
+	for _, begins := range []string{"swaks ", program + " send "} {
+		idOf(t, mustOutput(t, "", "/bin/sh", "-c", told(begins)))
+	}
+	if out := mustOutput(t, "", "/bin/sh", "-c", told("curl ")); strings.Count(out, `"subject":"Printer on fire"`) != 2 {
+		t.Errorf("curl shows:\n%s", out)
+	}
+	eventually(t, "two acknowledgements and two notifications are in the outbox", func() bool {
+		return strings.Count(mustOutput(t, "", "/bin/sh", "-c", told("ls -R ")), ".eml") == 4
+	})
+	if out := mustOutput(t, "", "/bin/sh", "-c", told(program+" trace ")); !strings.Contains(out, "became ticket #1") {
+		t.Errorf("mxdesk trace prints:\n%s", out)
 	}
 }
 
