@@ -5,33 +5,51 @@ import (
 	"io"
 )
 
-var crlf = []byte("\r\n")
+var (
+	crlf  = []byte("\r\n")
+	space = []byte(" ")
+)
 
-// emptyLines is written for runs of empty lines.
-var emptyLines = bytes.Repeat(crlf, 512)
+// bodyWriter collects small pieces; the writer behind it is a hash, which never fails.
+type bodyWriter struct {
+	w    io.Writer
+	buf  []byte
+	size int64
+}
+
+func (b *bodyWriter) put(p []byte) {
+	if len(p) > cap(b.buf)-len(b.buf) {
+		b.flush()
+	}
+	if len(p) > cap(b.buf) {
+		n, _ := b.w.Write(p)
+		b.size += int64(n)
+		return
+	}
+	b.buf = append(b.buf, p...)
+}
+
+func (b *bodyWriter) flush() {
+	n, _ := b.w.Write(b.buf)
+	b.size += int64(n)
+	b.buf = b.buf[:0]
+}
 
 // writeBody writes the body canonicalised as RFC 6376 section 3.4.3 (simple) or 3.4.4 (relaxed) says; a bare LF counts as
-// CRLF. It returns how many octets it wrote. The writer is a hash, which never fails.
+// CRLF. It returns how many octets it wrote.
 func writeBody(w io.Writer, body []byte, relaxed bool) (size int64) {
+	b := &bodyWriter{w: w, buf: make([]byte, 0, 16<<10)}
 	empty := 0 // lines that are written only if another follows
-	put := func(b []byte) {
-		n, _ := w.Write(b)
-		size += int64(n)
-	}
-	var buf []byte
 	for len(body) > 0 {
-		end, next := bytes.IndexByte(body, '\n'), 0
-		if end < 0 {
-			end, next = len(body), len(body)
+		line, ended := body, false
+		if i := bytes.IndexByte(body, '\n'); i >= 0 {
+			line, body, ended = body[:i], body[i+1:], true
 		} else {
-			next = end + 1
+			body = nil
 		}
-		line := body[:end]
-		if next > end {
+		if ended {
 			line = bytes.TrimSuffix(line, []byte("\r"))
 		}
-		whole := body[:next]
-		body = body[next:]
 		if relaxed {
 			line = bytes.TrimRight(line, " \t")
 		}
@@ -39,44 +57,38 @@ func writeBody(w io.Writer, body []byte, relaxed bool) (size int64) {
 			empty++
 			continue
 		}
-		for ; empty > 0; empty -= min(empty, 512) {
-			put(emptyLines[:2*min(empty, 512)])
+		for ; empty > 0; empty-- {
+			b.put(crlf)
 		}
-		switch {
-		case relaxed:
-			buf = append(squeeze(buf[:0], line), crlf...)
-			put(buf)
-		case len(whole) == len(line)+2: // as it stands
-			put(whole)
-		default:
-			put(line)
-			put(crlf)
+		if relaxed {
+			b.putSqueezed(line)
+		} else {
+			b.put(line)
 		}
+		b.put(crlf)
 	}
-	if size == 0 && !relaxed {
-		put(crlf)
+	if b.size == 0 && len(b.buf) == 0 && !relaxed {
+		b.put(crlf)
 	}
-	return size
+	b.flush()
+	return b.size
 }
 
-// squeeze appends the line with every run of white space as one space.
-func squeeze(dst, line []byte) []byte {
+// putSqueezed puts the line with every run of white space as one space.
+func (b *bodyWriter) putSqueezed(line []byte) {
 	for len(line) > 0 {
-		i := 0
-		for i < len(line) && line[i] != ' ' && line[i] != '\t' {
-			i++
+		i := bytes.IndexAny(line, " \t")
+		if i < 0 {
+			b.put(line)
+			return
 		}
-		dst = append(dst, line[:i]...)
-		if i == len(line) {
-			break
-		}
-		dst = append(dst, ' ')
+		b.put(line[:i])
+		b.put(space)
 		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
 			i++
 		}
 		line = line[i:]
 	}
-	return dst
 }
 
 // appendField appends a header field, without its last line end, canonicalised as RFC 6376 section 3.4.1 or 3.4.2 says.
@@ -94,11 +106,11 @@ func appendField(dst, raw []byte, relaxed bool) []byte {
 	colon := bytes.IndexByte(raw, ':')
 	dst = append(dst, bytes.ToLower(bytes.TrimRight(raw[:colon], " \t"))...)
 	dst = append(dst, ':')
-	start, space := len(dst), false
+	start, gap := len(dst), false
 	for i, c := range raw[colon+1:] {
 		switch c {
 		case ' ', '\t':
-			space = true
+			gap = true
 			continue
 		case '\r':
 			if rest := raw[colon+1+i:]; len(rest) > 1 && rest[1] == '\n' {
@@ -107,10 +119,10 @@ func appendField(dst, raw []byte, relaxed bool) []byte {
 		case '\n':
 			continue
 		}
-		if space && len(dst) > start {
+		if gap && len(dst) > start {
 			dst = append(dst, ' ')
 		}
-		space = false
+		gap = false
 		dst = append(dst, c)
 	}
 	return dst
