@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,9 +98,12 @@ func TestSchedule(t *testing.T) {
 // TestLaneBackoff: a dead site costs the one letter that probed it an attempt, and nobody else.
 func TestLaneBackoff(t *testing.T) {
 	x := newWorld(t)
+	var mu sync.Mutex // lanes are served at the same time
 	tried := map[string]int{}
 	dead := true
 	w := x.worker(script(func(l *Letter) Attempt {
+		mu.Lock()
+		defer mu.Unlock()
 		tried[l.To.Domain]++
 		if dead && l.To.Domain == "dead.test" {
 			return siteDown

@@ -37,11 +37,11 @@ func (d *decider) readCommands(t *Ticket, role command.Role) actions {
 		return act
 	}
 	if p := t.participant(d.by.Person); p != nil {
-		if p.LastCommands == d.content.Subject {
+		if p.LastCommands == clip(d.content.Subject, maxSubject) {
 			d.note("commands: ignored, the sender's last letter had the same subject")
 			return act
 		}
-		p.LastCommands = clip(d.content.Subject, 998)
+		p.LastCommands = clip(d.content.Subject, maxSubject)
 		d.touch(p)
 	}
 	for _, c := range d.commands {

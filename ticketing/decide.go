@@ -117,6 +117,9 @@ func (d *decider) speaker() {
 
 // noAnswer is why the sender may get no automatic answer; "" if he may.
 func (d *decider) noAnswer() string {
+	if d.content.NoAnswer && d.content.Kind == message.Human {
+		return "the letter asks for no automatic answer"
+	}
 	f := notify.AnswerFacts{
 		NullSender: d.letter.MailFrom.IsZero(), Kind: d.content.Kind, Sender: d.from, Ours: d.org.ours(d.from),
 	}
@@ -409,7 +412,7 @@ func (d *decider) store() error {
 	row := letterRow{
 		organisation: d.org.ID, letter: d.letter.ID, receivedAt: d.letter.ReceivedAt,
 		mailFrom: d.letter.MailFrom.String(), rcptTo: joinAddresses(d.recipients), fromAddress: d.from.String(),
-		subject: d.content.Subject, messageID: clip(d.content.MessageID, maxMessageID), kind: string(d.content.Kind),
+		subject: clip(d.content.Subject, maxSubject), messageID: clip(d.content.MessageID, maxMessageID), kind: string(d.content.Kind),
 		outcome: d.outcome, size: len(d.letter.Raw), received: d.letter.Received, parserVersion: message.ParserVersion,
 		problem: d.problem, dedupe: d.dedupe, encoding: d.coding, raw: d.raw,
 	}

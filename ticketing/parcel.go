@@ -6,6 +6,9 @@ import (
 	"mxdesk/ticketing/command"
 )
 
+// maxSubject is how many bytes of a subject are kept: what fits one line of a letter (RFC 5322 section 2.1.1).
+const maxSubject = 998
+
 // maxCopied is how many people of To and Cc can become collaborators of a ticket.
 const maxCopied = 20
 
@@ -59,7 +62,7 @@ func (p *parcel) sort() {
 	if number, rest, ok := command.TicketTag(subject); ok {
 		p.tag, subject = number, rest
 	}
-	p.subject, p.commands = command.Parse(subject)
+	p.subject, p.commands = command.Parse(clip(subject, maxSubject))
 	p.sortSender()
 	p.sortCopied()
 }
