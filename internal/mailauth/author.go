@@ -39,13 +39,14 @@ func authorDomain(l *dkim.Letter) (string, error) {
 	return domain, nil
 }
 
-// domainOf is the domain of what stands for an address. The local part may be anything, as senders write it.
+// domainOf is the domain of what stands for an address. The local part may be anything, as senders write it, but with
+// two '@' in it there are two readings.
 func domainOf(mailbox string) (string, error) {
-	at := strings.LastIndexByte(mailbox, '@')
-	if at < 0 {
+	_, domain, ok := strings.Cut(mailbox, "@")
+	if !ok || strings.Contains(domain, "@") {
 		return "", errSeveralFrom
 	}
-	d, err := address.ParseDomain(strings.Trim(mailbox[at+1:], " \t"))
+	d, err := address.ParseDomain(strings.Trim(domain, " \t"))
 	if err != nil || strings.HasPrefix(d, "[") {
 		return "", errSeveralFrom
 	}
