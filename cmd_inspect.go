@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"mxdesk/internal/dns"
@@ -35,13 +36,14 @@ func (c inspectCmd) Run(e *environment) error {
 	if err != nil {
 		return exitCode{2, err}
 	}
-	verdict, err := c.authenticate(e.ctx, raw)
-	if err != nil {
-		return exitCode{2, err}
-	}
 	env := message.Envelope{}
 	if c.MailFrom != nil {
-		env.MailFrom, env.NullSender = *c.MailFrom, *c.MailFrom == ""
+		env.MailFrom = strings.TrimSuffix(strings.TrimPrefix(*c.MailFrom, "<"), ">")
+		env.NullSender = env.MailFrom == ""
+	}
+	verdict, err := c.authenticate(e.ctx, mailauth.In{Helo: c.Helo, MailFrom: env.MailFrom, Raw: raw})
+	if err != nil {
+		return exitCode{2, err}
 	}
 	o := inspect.Options{Verdict: verdict, Recipients: c.RcptTo, Commands: subjectCommands}
 	return inspect.New(message.Read(raw, env), o).Write(e.stdout)
@@ -70,11 +72,7 @@ func (c inspectCmd) read() ([]byte, error) {
 }
 
 // authenticate makes the verdict, nil without DNS. Its errors are wrong usage.
-func (c inspectCmd) authenticate(ctx context.Context, raw []byte) (*message.Verdict, error) {
-	in := mailauth.In{Helo: c.Helo, Raw: raw}
-	if c.MailFrom != nil {
-		in.MailFrom = *c.MailFrom
-	}
+func (c inspectCmd) authenticate(ctx context.Context, in mailauth.In) (*message.Verdict, error) {
 	now := time.Now()
 	var err error
 	if c.IP != "" {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -87,12 +88,13 @@ func parseReverse(name string) (netip.Addr, bool) {
 // internationalised name, comes back as it is.
 func ASCII(name string) string {
 	for i := 0; i < len(name); i++ {
-		if name[i] >= 0x80 {
-			if a, err := idna.Lookup.ToASCII(name); err == nil {
-				return a
-			}
-			return name
+		if name[i] < utf8.RuneSelf {
+			continue
 		}
+		if a, err := idna.Lookup.ToASCII(name); err == nil && utf8.ValidString(name) {
+			return a
+		}
+		return name
 	}
 	return name
 }

@@ -3,6 +3,7 @@ package mailauth
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/mailauth/dkim"
@@ -43,7 +44,7 @@ func authorDomain(l *dkim.Letter) (string, error) {
 // two '@' in it there are two readings.
 func domainOf(mailbox string) (string, error) {
 	_, domain, ok := strings.Cut(mailbox, "@")
-	if !ok || strings.Contains(domain, "@") {
+	if !ok || strings.Contains(domain, "@") || !utf8.ValidString(domain) {
 		return "", errSeveralFrom
 	}
 	d, err := address.ParseDomain(strings.Trim(domain, " \t"))

@@ -162,6 +162,7 @@ func TestAuthorDomain(t *testing.T) {
 		"ann@example.com eve@example.org":                 "several",
 		"ann@[192.0.2.1]":                                 "several",
 		"ann":                                             "several",
+		"ann@ex\xe4mple.com":                              "several",
 		"ann@exa_mple!.com":                               "several",
 		"":                                                "none",
 		"undisclosed:;":                                   "none",
