@@ -9,7 +9,12 @@ import (
 	"testing"
 
 	"mxdesk/internal/inspect"
+	"mxdesk/internal/mailauth"
+	"mxdesk/smtpd"
 )
+
+// What inspect shows is found by what the server can be given.
+var _ smtpd.Verifier = mailauth.Letters{}
 
 // inspected runs the command on a letter, with zone data unless zone is "".
 func inspected(t *testing.T, c inspectCmd, letter, zone string) (inspect.Object, error) {

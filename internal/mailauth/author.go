@@ -14,17 +14,17 @@ var (
 	errSeveralFrom = errors.New("not exactly one From domain")
 )
 
-// maxFrom bounds the From field that is read; no honest one is longer.
-const maxFrom = 32 << 10
+// maxFrom bounds the From field that is read. A longer one is ambiguous, not absent: it may well show an address.
+const maxFrom = 256 << 10
 
 // authorDomain is the domain of the one From field (RFC 9989 section 5.3.1), in lower case and in A-labels.
 func authorDomain(l *dkim.Letter) (string, error) {
 	fields := l.All("from")
-	if len(fields) > 1 {
-		return "", errSeveralFrom
-	}
-	if len(fields) == 0 || len(fields[0].Value) > maxFrom {
+	switch {
+	case len(fields) == 0:
 		return "", errNoFrom
+	case len(fields) > 1 || len(fields[0].Value) > maxFrom:
+		return "", errSeveralFrom
 	}
 	domain := ""
 	for _, mailbox := range addresses(string(fields[0].Value)) {

@@ -184,6 +184,13 @@ func TestAuthorDomain(t *testing.T) {
 	if _, err := authorOf("from : a@example.com\r\nFROM: a@example.com\r\n\r\n"); err != errSeveralFrom {
 		t.Errorf("two fields: %v", err)
 	}
+	long := strings.Repeat("(x)\r\n ", 30_000)
+	if got, err := authorOf("From: " + long + "<a@example.com>\r\n\r\n"); err != nil || got != "example.com" {
+		t.Errorf("long: %q, %v", got, err)
+	}
+	if _, err := authorOf("From: " + long + long + "<a@example.com>\r\n\r\n"); err != errSeveralFrom {
+		t.Errorf("too long: %v", err)
+	}
 	if _, err := authorOf(strings.Repeat("X: y\r\n", 2000) + "From: a@example.com\r\n\r\n"); err != nil {
 		t.Errorf("late: %v", err)
 	}

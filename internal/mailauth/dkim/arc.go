@@ -119,7 +119,8 @@ func (c *claim) checkSeal(now time.Time) *problem {
 }
 
 // checkStructure checks that there is one whole set for every instance, and that every sealer found what he must
-// have found.
+// have found. A chain that a sealer has given up (cv=fail) is broken for good: RFC 8617 section 5.2 calls it fail, though
+// test suites from before the RFC have no status for it.
 func (ch *chain) checkStructure() *problem {
 	for i, s := range ch.sets {
 		if s.results == nil || s.message == nil || s.seal == nil {

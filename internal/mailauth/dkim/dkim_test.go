@@ -251,11 +251,20 @@ func TestKeySizes(t *testing.T) {
 		name, txt string
 		ok        bool
 	}{
-		{"512", text(512), false}, {"1016", text(1016), false}, {"1024", text(1024), true}, {"4096", text(4096), true},
-		{"4104", text(4104), false}, {"65536", text(65536), false}, {"PKCS 1", pkcs1, true},
-		{"garbage", "v=DKIM1; p=AAAA", false}, {"no base64", "v=DKIM1; p=???", false}, {"no key", "v=DKIM1", false},
-		{"empty", "", false}, {"long", "p=" + base64Of(x509.MarshalPKCS1PublicKey(&keysOnce().rsa.PublicKey)) + "; n=" + strings.Repeat("x", 5000), false},
-		{"unknown type", "k=dsa; p=AAAA", false}, {"short ed25519", "k=ed25519; p=AAAA", false},
+		{"512", text(512), false},
+		{"1016", text(1016), false},
+		{"1024", text(1024), true},
+		{"4096", text(4096), true},
+		{"4104", text(4104), false},
+		{"65536", text(65536), false},
+		{"PKCS 1", pkcs1, true},
+		{"garbage", "v=DKIM1; p=AAAA", false},
+		{"no base64", "v=DKIM1; p=???", false},
+		{"no key", "v=DKIM1", false},
+		{"empty", "", false},
+		{"long", "p=" + base64Of(x509.MarshalPKCS1PublicKey(&keysOnce().rsa.PublicKey)) + "; n=" + strings.Repeat("x", 5000), false},
+		{"unknown type", "k=dsa; p=AAAA", false},
+		{"short ed25519", "k=ed25519; p=AAAA", false},
 		{"ed25519", "k=ed25519; p=" + base64Of(ed.Public().(ed25519.PublicKey)), true},
 		{"spaces", "v=DKIM1 ; p = " + strings.Join(strings.SplitAfter(rsaText(keysOnce().rsa), "A"), " "), true},
 	} {

@@ -122,12 +122,8 @@ func seal(t testing.TB, header, body string, n int, status string) string {
 	l := Parse([]byte(field + "\r\n" + header + "\r\n" + body))
 	ch := &chain{}
 	sets := make([]set, maxSets+1)
-	ch.collect(sets, l.All("arc-seal"), l.All("arc-message-signature"), l.All("arc-authentication-results"), testNow)
-	for i := range sets { // newClaim refuses the empty b= of the new seal, but parses it
-		if i == n && sets[i].seal == nil {
-			t.Fatal("no seal")
-		}
-	}
+	ch.collect(sets, // finds fault with the empty b= of the new seal, but keeps it
+		l.All("arc-seal"), l.All("arc-message-signature"), l.All("arc-authentication-results"), testNow)
 	h := sha256.New()
 	var buf []byte
 	for i := 1; i <= n; i++ {

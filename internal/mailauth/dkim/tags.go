@@ -87,7 +87,7 @@ func trimFWS(s string) string { return strings.Trim(s, " \t\r\n") }
 
 // removeFWS removes all white space, as values of base64 and names may have it anywhere.
 func removeFWS(s string) string {
-	if strings.IndexAny(s, " \t\r\n") < 0 {
+	if !strings.ContainsAny(s, " \t\r\n") {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
