@@ -224,9 +224,11 @@ func (d *desk) tickets(t *testing.T) []ticket { return all[ticket](t, d, "/v1/ti
 func (d *desk) entries(t *testing.T, id string) []entry {
 	return all[entry](t, d, "/v1/tickets/"+id+"/entries")
 }
+
 func (d *desk) deliveries(t *testing.T) []delivery {
 	return all[delivery](t, d, "/v1/deliveries?limit=100")
 }
+
 func (d *desk) letters(t *testing.T) []receivedLetter {
 	return all[receivedLetter](t, d, "/v1/letters?limit=100")
 }

@@ -19,22 +19,16 @@ import (
 // patience is how long a story waits for one thing to happen, on a machine that does much else.
 const patience = time.Minute
 
-// program is the built mxdesk.
-var program string
+var (
+	root    string // the folder of this run
+	program string // the built mxdesk
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "mxdesk-e2e-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = os.Chmod(dir, 0o755) // PostgreSQL and Postfix pass it as other users
-	}
-	if err == nil {
-		program = filepath.Join(dir, "mxdesk")
-		err = build(program)
-	}
-	if err != nil {
+	defer func() { os.RemoveAll(root) }() // nothing while root is ""
+	if err := prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
@@ -51,9 +45,27 @@ func run(m *testing.M) int {
 	return code
 }
 
-func build(path string) error {
-	cmd := exec.Command("go", "build", "-o", path, "mxdesk")
-	if out, err := cmd.CombinedOutput(); err != nil {
+const rootPrefix = "mxdesk-e2e-"
+
+// prepare makes the folder, removes those of runs that were killed, and builds mxdesk.
+func prepare() (err error) {
+	if root, err = os.MkdirTemp("", rootPrefix); err != nil {
+		return err
+	}
+	if err = os.Chmod(root, 0o755); err != nil { // PostgreSQL and Postfix pass it as other users
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(filepath.Dir(root), rootPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
+			os.RemoveAll(dir) // what is not ours stays
+		}
+	}
+	program = filepath.Join(root, "mxdesk")
+	if out, err := exec.Command("go", "build", "-o", program, "mxdesk").CombinedOutput(); err != nil {
 		return fmt.Errorf("build mxdesk: %w\n%s", err, out)
 	}
 	return nil

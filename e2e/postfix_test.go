@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -13,12 +14,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // postfixServer is an instance of Postfix with folders of its own, the mail server of one domain.
 type postfixServer struct {
 	*process
 	domain, listen, dir string
+	lifeline            io.Closer
 }
 
 // The mailboxes of each server. Mail to "gone" is taken, and comes back later; "away-…" is an answering machine.
@@ -42,9 +45,19 @@ func startPostfix(w *world, domain, ip string) (*postfixServer, error) {
 		return nil, err
 	}
 	// -s keeps the standard output, where postlogd writes the log.
-	p.process, err = start(p.dir, []string{"MAIL_CONFIG=" + p.config()}, filepath.Join(strings.TrimSpace(string(master)), "master"), "-s", "-c", p.config())
+	cmd := exec.Command("/bin/sh", "-c", whileRead, "sh", filepath.Join(strings.TrimSpace(string(master)), "master"), "-s", "-c", p.config())
+	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+p.config())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if p.lifeline, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	p.process, err = launch(cmd)
 	return p, err
 }
+
+// whileRead runs a program until the standard input ends. However this test program ends, Postfix must: it changes its user
+// now and then, for which Linux takes the signal at the death of a parent from a process.
+const whileRead = `"$@" </dev/null & read -r _; kill $!; wait $!`
 
 func (p *postfixServer) config() string { return filepath.Join(p.dir, "etc") }
 
@@ -93,13 +106,17 @@ func (p *postfixServer) prepare(w *world, ip string) error {
 	return nil
 }
 
-// stop ends the instance. Postfix's master dies of the signal that ends it.
+// stop ends the instance.
 func (p *postfixServer) stop() error {
-	err := p.process.stop()
-	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGTERM {
-		return nil
+	if err := p.lifeline.Close(); err != nil {
+		return err
 	}
-	return err
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("the Postfix of %s does not end\n%s", p.domain, p.logTail())
+	}
 }
 
 // send hands a letter to the server as a user's program does.

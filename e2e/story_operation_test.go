@@ -24,10 +24,7 @@ import (
 // databaseServer starts a PostgreSQL that is not mxdesk's, with safe settings, and returns its URL.
 func databaseServer(t *testing.T, w *world, name string) string {
 	t.Helper()
-	dir := filepath.Join(w.dir, name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := w.folder(t, name)
 	server, err := postgres.Start(context.WithoutCancel(t.Context()), postgres.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -212,10 +209,7 @@ func TestSmartHost(t *testing.T) {
 func TestFirstMinute(t *testing.T) {
 	w := theWorld(t)
 	need(t, swaks, curl)
-	dir := filepath.Join(w.dir, "first-minute")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := w.folder(t, "first-minute")
 	w.mu.Lock()
 	w.lastDesk++
 	ip := w.address(w.lastDesk)

@@ -81,10 +81,8 @@ func newWorld() (w *world, err error) {
 			err = errors.Join(err, w.close())
 		}
 	}()
-	if w.dir, err = os.MkdirTemp("", "mxdesk-world-"); err != nil {
-		return w, err
-	}
-	if err = os.Chmod(w.dir, 0o755); err != nil {
+	w.dir = filepath.Join(root, "world")
+	if err = os.Mkdir(w.dir, 0o755); err != nil {
 		return w, err
 	}
 	if err = w.takeAddresses(); err != nil {
@@ -127,6 +125,19 @@ func (w *world) takeAddresses() error {
 
 func (w *world) address(last int) string { return fmt.Sprint(w.net, last) }
 
+// folder makes a folder that PostgreSQL's user may pass.
+func (w *world) folder(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(w.dir, name+"-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func (w *world) close() error {
 	var all []error
 	for _, p := range []*postfixServer{w.customers, w.staff} {
@@ -137,7 +148,7 @@ func (w *world) close() error {
 	if w.dns != nil {
 		all = append(all, w.dns.Close())
 	}
-	return errors.Join(append(all, os.RemoveAll(w.dir))...)
+	return errors.Join(all...)
 }
 
 // publish adds the lines of a zone file and the address of a host to the DNS.
