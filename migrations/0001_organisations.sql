@@ -110,7 +110,7 @@ CREATE TABLE person_addresses (
     PRIMARY KEY (organisation_id, address),
     FOREIGN KEY (organisation_id, person_id) REFERENCES people ON DELETE CASCADE
 ) WITH (fillfactor = 80);
-CREATE INDEX person_addresses_person ON person_addresses (organisation_id, person_id);
+CREATE INDEX person_addresses_person ON person_addresses (organisation_id, person_id) WHERE person_id IS NOT NULL; -- see tickets_open
 
 CREATE TABLE category_members (
     organisation_id integer NOT NULL,

@@ -28,8 +28,12 @@ CREATE TABLE tickets (
     CHECK ((status = 'closed') = (closed_at IS NOT NULL)),
     CHECK (merged_into <> number)
 ) WITH (fillfactor = 90);
-CREATE INDEX tickets_status ON tickets (organisation_id, status, number);
-CREATE INDEX tickets_requester ON tickets (organisation_id, requester_id, number);
+-- As long as a table has no statistics, PostgreSQL takes every index that begins with organisation_id for as good as
+-- the key, looks rows up by it (foreign keys too) and reads all of the organisation each time: 7,000 rows a
+-- look-up after 15,000 letters. So every index beside the key is partial, with a condition that only those questions
+-- imply for which it is made.
+CREATE INDEX tickets_open ON tickets (organisation_id, status, number) WHERE status <> 'closed';
+CREATE INDEX tickets_requester ON tickets (organisation_id, requester_id, number) WHERE requester_id IS NOT NULL;
 CREATE INDEX tickets_owner ON tickets (organisation_id, owner_id, number) WHERE owner_id IS NOT NULL;
 
 -- Everybody who takes part: requester, collaborators, and staff who were ever told. The number goes
@@ -128,7 +132,7 @@ CREATE TABLE attachments (
     FOREIGN KEY (organisation_id, ticket_number, entry_id) REFERENCES entries ON DELETE CASCADE,
     FOREIGN KEY (organisation_id, sha256) REFERENCES blobs
 );
-CREATE INDEX attachments_blob ON attachments (organisation_id, sha256);
+CREATE INDEX attachments_blob ON attachments (organisation_id, sha256) WHERE sha256 IS NOT NULL;
 
 -- Message-IDs of letters from outside. The key is a hash, so a hostile id costs no more than an honest one. The ids of our own letters carry their ticket and need no row.
 CREATE TABLE message_ids (
