@@ -55,6 +55,23 @@ func Parse(s string) (ID, error) {
 // String is the ID as 26 characters of 0-9 and a-v, in the order of time.
 func (v ID) String() string { return hex32.EncodeToString(v[:]) }
 
+// MarshalText is String for JSON and logs, but "" for the zero value.
+func (v ID) MarshalText() ([]byte, error) {
+	if v.IsZero() {
+		return nil, nil
+	}
+	return []byte(v.String()), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (v *ID) UnmarshalText(text []byte) (err error) {
+	*v = ID{}
+	if len(text) > 0 {
+		*v, err = Parse(string(text))
+	}
+	return err
+}
+
 // IsZero tells whether v is the zero value.
 func (v ID) IsZero() bool { return v == ID{} }
 

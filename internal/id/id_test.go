@@ -1,6 +1,8 @@
 package id
 
 import (
+	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -37,5 +39,21 @@ func TestParse(t *testing.T) {
 		if v, err := Parse(bad); err == nil {
 			t.Errorf("Parse(%q) = %v, want an error", bad, v)
 		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	type record struct{ Some, None ID }
+	want := record{Some: New()}
+	text, err := json.Marshal(want)
+	if err != nil || string(text) != `{"Some":"`+want.Some.String()+`","None":""}` {
+		t.Fatalf("%s, %v", text, err)
+	}
+	got := record{None: New()}
+	if err := json.Unmarshal(text, &got); err != nil || got != want {
+		t.Errorf("read back: %v, %v", got, err)
+	}
+	if err := json.Unmarshal([]byte(`{"Some":"no id"}`), &got); !errors.Is(err, ErrMalformed) {
+		t.Errorf("no id: %v", err)
 	}
 }
