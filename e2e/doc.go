@@ -13,7 +13,7 @@
 //
 // Postfix runs as an own instance with own folders, as root alone; no service is touched. A missing program is a failure
 // that names Debian's package, unless MXDESK_TEST_WITHOUT names the package: then stories that need it are skipped.
-// -short leaves out the stories that take longer than a few seconds.
+// -short leaves out full disks.
 //
-// Reading order: story_desk_test.go (the whole story), then world_test.go, postfix_test.go, desk_test.go (who takes part).
+// Reading order: story_desk_test.go (the whole story), the other stories, then world_test.go, postfix_test.go, desk_test.go (who takes part).
 package e2e

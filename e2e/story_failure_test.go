@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,6 +67,9 @@ func checkTraces(t *testing.T, d *desk, ids map[string]string) {
 					t.Errorf("mxdesk trace %s does not tell %s:\n%s", what, want, out)
 				}
 			}
+		}
+		if out := d.command(t, "trace", "--json", id); !json.Valid([]byte(out)) || !strings.Contains(out, `"ID": "`+id+`"`) {
+			t.Errorf("mxdesk trace --json %s prints:\n%s", id, out)
 		}
 		if out := d.command(t, "trace", id); !strings.Contains(out, `to "anna@staff.test": delivered`) {
 			t.Errorf("mxdesk trace %s does not tell of the notification:\n%s", id, out)

@@ -72,9 +72,6 @@ func TestUnsafeDatabaseIsRefused(t *testing.T) {
 // TestStopUnderLoad: SIGTERM, later SIGKILL, each with a new start, while a mail server pushes letters. Every 250 that the mail
 // server saw is a letter, every letter becomes one ticket, and the exit code after SIGTERM is 0.
 func TestStopUnderLoad(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes half a minute; ./dev e2e runs it")
-	}
 	w := theWorld(t)
 	need(t, smtpSource)
 	d := newDesk(t, w)
@@ -132,7 +129,7 @@ func checkPromises(t *testing.T, d *desk, log []string, letters int) {
 // TestFullDisk: with a disk full there is nothing but "try again", and when there is room again everything goes on.
 func TestFullDisk(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute; ./dev e2e runs it")
+		t.Skip("fills file systems for ten seconds; ./dev e2e runs it")
 	}
 	t.Run("data folder", func(t *testing.T) {
 		fullDisk(t, "data", func(d *desk, ballast string) {
