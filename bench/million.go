@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -74,19 +76,19 @@ func fillDatabase(ctx context.Context, pool *pgxpool.Pool, tickets int) error {
 		`INSERT INTO tickets (organisation_id, number, subject, status, via, category_id, support_address, requester_id, created_at, updated_at, closed_at)
 		 SELECT 1, i, 'Subject of ticket ' || i, CASE WHEN i % 20 = 0 THEN 'new' ELSE 'closed' END, 'email',
 		        (SELECT min(category_id) FROM categories), 'help@example.test', md5('p' || (i % 10000 + 1))::uuid, now(), now(), CASE WHEN i % 20 = 0 THEN NULL ELSE now() END
-		 FROM generate_series(1, %[1]d) i`,
+		 FROM generate_series(1, TICKETS) i`,
 		`INSERT INTO participants (organisation_id, ticket_number, participant_no, person_id, role, address)
-		 SELECT 1, i, 1, md5('p' || (i % 10000 + 1))::uuid, 'requester', 'f' || (i % 10000 + 1) || '@filled.test' FROM generate_series(1, %[1]d) i`,
+		 SELECT 1, i, 1, md5('p' || (i % 10000 + 1))::uuid, 'requester', 'f' || (i % 10000 + 1) || '@filled.test' FROM generate_series(1, TICKETS) i`,
 		`INSERT INTO entries (organisation_id, ticket_number, entry_id, kind, author_name, identity, body, created_at)
-		 SELECT 1, i, gen_random_uuid(), 'message', 'Somebody', 'unverified', repeat('Some words about a thing. ', 8), now() FROM generate_series(1, %[1]d) i, generate_series(1, 3)`,
-		`INSERT INTO message_ids (organisation_id, hash, ticket_number) SELECT 1, decode(md5('m' || i), 'hex'), i FROM generate_series(1, %[1]d) i`,
+		 SELECT 1, i, gen_random_uuid(), 'message', 'Somebody', 'unverified', repeat('Some words about a thing. ', 8), now() FROM generate_series(1, TICKETS) i, generate_series(1, 3)`,
+		`INSERT INTO message_ids (organisation_id, hash, ticket_number) SELECT 1, decode(md5('m' || i), 'hex'), i FROM generate_series(1, TICKETS) i`,
 		`INSERT INTO letters (organisation_id, letter_id, received_at, mail_from, rcpt_to, from_address, subject, message_id, kind, outcome, ticket_number, size,
 		                      session, trace, received_field, parser_version, dedupe, encoding, raw)
 		 SELECT 1, gen_random_uuid(), now(), '', 'help@example.test', 'f@filled.test', 's', 'm', 'human', 'ticket', i, 100, '{}', '{}', '', 1,
-		        decode(md5('d' || i), 'hex'), 'identity', 'raw' FROM generate_series(1, %[1]d) i`,
-		`UPDATE ticket_numbers SET next = next + %[1]d`,
+		        decode(md5('d' || i), 'hex'), 'identity', 'raw' FROM generate_series(1, TICKETS) i`,
+		`UPDATE ticket_numbers SET next = next + TICKETS`,
 	} {
-		if _, err := pool.Exec(ctx, fmt.Sprintf(sql+"/* %[1]d */", tickets)); err != nil {
+		if _, err := pool.Exec(ctx, strings.ReplaceAll(sql, "TICKETS", strconv.Itoa(tickets))); err != nil {
 			return fmt.Errorf("fill: %w", err)
 		}
 	}

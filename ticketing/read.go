@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -111,7 +112,7 @@ type LetterFilter struct {
 	Limit   int
 }
 
-// LetterSummary is one letter of the inbound log. Session, Verdict and Trace are JSON.
+// LetterSummary is one letter of the inbound log. Session, Verdict and Trace are as stored.
 type LetterSummary struct {
 	ID         id.ID
 	ReceivedAt time.Time
@@ -124,9 +125,9 @@ type LetterSummary struct {
 	Outcome    Outcome
 	Ticket     int64 // 0: none
 	Size       int
-	Session    []byte
-	Verdict    []byte // nil: not checked
-	Trace      []byte
+	Session    json.RawMessage
+	Verdict    json.RawMessage // nil: not checked
+	Trace      json.RawMessage
 	Problem    string
 }
 
