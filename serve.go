@@ -22,6 +22,7 @@ import (
 	"mxdesk/config"
 	"mxdesk/internal/address"
 	"mxdesk/internal/dns"
+	"mxdesk/internal/mailauth"
 	"mxdesk/internal/postgres"
 	"mxdesk/migrations"
 	"mxdesk/outbound"
@@ -195,6 +196,13 @@ func (s *server) makeSMTP() error {
 	c.SpoolAbove, c.MinFree, c.GreetDelay = int(f.SpoolAbove), int64(f.MinFreeSpace), f.GreetDelay
 	c.IdleTimeout, c.DataTimeout, c.SessionTimeout, c.MaxBadCommands = f.IdleTimeout, f.DataTimeout, f.SessionTimeout, f.MaxBadCommands
 	c.StopTimeout = s.cfg.StopTimeout
+	if f.Verify {
+		if err := s.openResolver(); err != nil {
+			return err
+		}
+		c.Resolver = s.resolver
+		c.Verifier = mailauth.Letters{Verifier: &mailauth.Verifier{DNS: s.resolver, Receiver: c.Hostname, Log: s.log}}
+	}
 	listeners, err := listen(f.Listen)
 	if err != nil {
 		return err
@@ -266,12 +274,7 @@ func (s *server) transport() (outbound.Transport, error) {
 	case config.TransportDiscard:
 		return outbound.Discard{}, nil
 	}
-	var servers []string
-	for _, r := range s.cfg.DNS.Resolvers {
-		servers = append(servers, r.Address)
-	}
-	var err error
-	if s.resolver, err = dns.New(dns.Config{Servers: servers, Timeout: s.cfg.DNS.Timeout}); err != nil {
+	if err := s.openResolver(); err != nil {
 		return nil, err
 	}
 	router := &route.Router{
@@ -289,6 +292,19 @@ func (s *server) transport() (outbound.Transport, error) {
 	}
 	t.Hosts = func(ctx context.Context, _ string) ([]route.Host, error) { return router.Via(ctx, smarthost) }
 	return t, nil
+}
+
+// openResolver makes the resolver, once.
+func (s *server) openResolver() (err error) {
+	if s.resolver != nil {
+		return nil
+	}
+	var servers []string
+	for _, r := range s.cfg.DNS.Resolvers {
+		servers = append(servers, r.Address)
+	}
+	s.resolver, err = dns.New(dns.Config{Servers: servers, Timeout: s.cfg.DNS.Timeout})
+	return err
 }
 
 func (s *server) smarthost() (route.Smarthost, error) {

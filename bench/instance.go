@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"mxdesk/internal/dns"
 	"mxdesk/internal/postgres"
 )
 
@@ -26,12 +28,14 @@ type instance struct {
 	config  string // path
 	text    string // of the configuration
 	log     *os.File
+	names   *dns.Server // an empty DNS, so that authentication costs what it costs and nobody else is asked
 
 	cmd   *exec.Cmd
 	ended chan struct{}
 }
 
-// newInstance makes the folder and the configuration; lines are added to its section [outbound].
+// newInstance makes the folder and the configuration; lines are added to its section [outbound]. Its DNS is empty
+// unless they name one.
 func newInstance(program, transport string, lines ...string) (*instance, error) {
 	dir, err := os.MkdirTemp("/tmp", "mxdesk-bench-")
 	if err != nil {
@@ -65,6 +69,12 @@ transport = %q
 allow_private_destinations = true
 %s
 `, filepath.Join(dir, "data"), in.smtp, api, transport, strings.Join(lines, "\n"))
+	if !slices.Contains(lines, "[dns]") {
+		if in.names, err = dns.Serve("127.0.0.1:0", dns.Fake{}); err != nil {
+			return nil, err
+		}
+		in.text += fmt.Sprintf("[dns]\nresolvers = [%q]\n", in.names.Addr.String())
+	}
 	if err := in.configure(in.text); err != nil {
 		return nil, err
 	}
@@ -204,6 +214,9 @@ func (in *instance) stop() error {
 
 // remove deletes the folder.
 func (in *instance) remove() {
+	if in.names != nil {
+		in.names.Close() //nolint:errcheck // nobody asks any more
+	}
 	in.log.Close()       //nolint:errcheck // nothing more is written
 	os.RemoveAll(in.dir) //nolint:errcheck // a leftover in /tmp does no harm
 }

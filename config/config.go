@@ -83,6 +83,9 @@ type SMTP struct {
 	DataTimeout time.Duration `toml:"data_timeout" default:"10m" min:"10s" max:"1h"`
 	// Longest time for one session.
 	SessionTimeout time.Duration `toml:"session_timeout" default:"20m" min:"10s" max:"24h"`
+	// Authenticate senders: SPF, DKIM, DMARC and ARC, and the name of the client. In development it needs dns.resolvers:
+	// without them nobody is asked.
+	Verify bool `toml:"verify" default:"true" dev:"false"`
 	// Wrong commands before the session is ended.
 	MaxBadCommands int `toml:"max_bad_commands" default:"10" min:"1" max:"1000"`
 }

@@ -354,6 +354,9 @@ func (l *loader) finish() {
 	if absolute, err := filepath.Abs(c.DataDir); err == nil {
 		c.DataDir = absolute
 	}
+	if _, set := c.origins["smtp.verify"]; !set && len(c.DNS.Resolvers) > 0 {
+		c.SMTP.Verify = true // in development too
+	}
 	if t := &c.Outbound.Transport; t.Kind == TransportMaildir && !filepath.IsAbs(t.Dir) {
 		t.Dir = filepath.Join(c.DataDir, t.Dir)
 	}

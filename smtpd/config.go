@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"mxdesk/internal/dns"
 )
 
 // Config says how a Server listens and what it bears. Hostname is the one field that must be
@@ -27,6 +29,8 @@ type Config struct {
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// SpoolDir is where letters above SpoolAbove lie while they arrive; default os.TempDir().
 	SpoolDir string
+	// Resolver is asked for the name of a client and for the domain of a sender; nil means that nothing is asked.
+	Resolver dns.Resolver
 	// Verifier authenticates the sender of a letter; nil means that nobody does.
 	Verifier Verifier
 

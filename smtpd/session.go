@@ -101,7 +101,7 @@ func (s *session) accept(kept *store) reply {
 	if r := admit(facts{nullSender: s.tx.sender.IsZero(), header: header}, cfg); !r.isZero() {
 		return r
 	}
-	letter := s.tx.letter(s.facts(), raw, cfg.Hostname, cfg.Now())
+	letter := s.tx.letter(s.facts(ctx), raw, cfg.Hostname, cfg.Now())
 	letter.Verdict = s.srv.verify(ctx, letter)
 	if ctx.Err() != nil {
 		return replyTookTooLong
@@ -120,7 +120,7 @@ func (s *session) accept(kept *store) reply {
 }
 
 // facts are what the letters of this session keep of it.
-func (s *session) facts() message.Session {
+func (s *session) facts(ctx context.Context) message.Session {
 	w := s.wire
 	protocol := "SMTP"
 	if w.esmtp {
@@ -130,7 +130,7 @@ func (s *session) facts() message.Session {
 		protocol = "ESMTPS" // RFC 3848 knows no SMTPS
 	}
 	return message.Session{
-		ID: w.id, Client: w.client, Helo: sanitise(s.conn.Hostname()), TLS: w.handshake, Protocol: protocol,
+		ID: w.id, Client: w.client, PTR: w.lookup.name(ctx), Helo: sanitise(s.conn.Hostname()), TLS: w.handshake, Protocol: protocol,
 	}
 }
 

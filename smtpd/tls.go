@@ -65,6 +65,7 @@ func (w *wire) setDeadline(t time.Time) bool {
 // care for our replies do. It tells whether the connection goes on.
 func (w *wire) open() bool {
 	w.opened = true
+	w.lookUp()
 	if !w.spokeFirst() {
 		return true
 	}

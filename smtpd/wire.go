@@ -68,6 +68,9 @@ type wire struct {
 	saying bool   // within a reply of several lines
 	reason string // why the session refuses, said before go-smtp writes the reply
 
+	lookup *lookup // what the DNS says of the client; nil when it is not asked
+	lmtp   bool    // the client is a mail server of ours that speaks LMTP
+
 	commands, bad, refused, letters int
 }
 
@@ -350,6 +353,7 @@ func (w *wire) linger() {
 // end gives back what the connection held.
 func (w *wire) end() {
 	_ = w.raw.Close()
+	w.lookup.forget()
 	w.state = hungUp
 	inBuffers.Put(w.in)
 	w.in = nil
