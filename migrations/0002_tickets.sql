@@ -67,7 +67,7 @@ CREATE TABLE letters (
     subject         text        NOT NULL,
     message_id      text        NOT NULL,
     kind            text        NOT NULL,
-    outcome         text        NOT NULL CHECK (outcome IN ('ticket', 'entry', 'command', 'bounce', 'held', 'unhandled', 'over_limit', 'unprocessed')),
+    outcome         text        NOT NULL CHECK (outcome IN ('ticket', 'entry', 'command', 'bounce', 'held', 'rejected', 'unhandled', 'over_limit', 'unprocessed')),
     ticket_number   bigint,                        -- the first ticket it went into
     size            integer     NOT NULL,          -- octets of raw, before compression
     session         jsonb       NOT NULL,
@@ -75,7 +75,7 @@ CREATE TABLE letters (
     trace           jsonb       NOT NULL,          -- every decision and its reason
     received_field  text        NOT NULL,
     parser_version  integer     NOT NULL,
-    problem         text,                          -- why it could not be read or processed
+    problem         text,                          -- why it is held, or could not be read or processed
     dedupe          bytea,
     encoding        text        NOT NULL CHECK (encoding IN ('identity', 'zstd')),
     raw             bytea       NOT NULL,

@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -41,13 +42,26 @@ type decider struct {
 
 // decide goes through the letter: is it known, who speaks, what kind is it, which ticket, what then.
 func (d *decider) decide() error {
-	d.known, d.refused = id.ID{}, nil
-	if d.isKnown() {
+	d.known, d.refused, d.heldFor = id.ID{}, nil, ""
+	if d.release != nil {
+		if !d.scene.held[letterKey{d.org.ID, d.letter.ID}] {
+			d.refused = ErrNotFound // somebody was faster
+			return nil
+		}
+	} else if d.isKnown() {
 		return nil
 	}
 	d.speaker()
+	if d.release == nil && !d.admitted() {
+		if d.refused != nil {
+			return nil
+		}
+		return d.store()
+	}
 	var err error
 	switch {
+	case !d.confirm.IsZero():
+		d.confirms()
 	case d.problem != "":
 		err = d.openPlain()
 	case d.content.Bounce != nil:
@@ -61,6 +75,43 @@ func (d *decider) decide() error {
 		return err
 	}
 	return d.store()
+}
+
+// admitted applies the organisation's policy. A letter that is not admitted is refused or held.
+func (d *decider) admitted() bool {
+	v := d.letter.Verdict
+	a := admit(admissionInput{
+		verdict: v, from: d.from, mailFrom: d.letter.MailFrom, settings: d.org.Settings,
+		signed: !d.returned.IsZero() || !d.confirm.IsZero(),
+	})
+	if a.reason != "" {
+		d.note("admission: %s", a.reason)
+	}
+	switch {
+	case a.refuse != nil:
+		d.refused = a.refuse
+	case a.hold != "":
+		d.hold(a.hold)
+	case d.staff != nil && !d.by.Staff && (v.DMARC.Result == message.TempError || v.SPF.Result == message.TempError):
+		d.note("admission: the DNS must say whether this is a staff member, and does not answer")
+		d.refused = message.ErrTryLater
+	case d.staff != nil && !d.by.Staff && d.by.Proof == ProofToken && d.content.Kind == message.Human:
+		d.askStaff()
+	default:
+		return true
+	}
+	return false
+}
+
+// confirms notes that the letter confirms a held one, which is taken up beside it.
+func (d *decider) confirms() {
+	d.outcome = OnlyCommand
+	if d.content.Kind != message.Human {
+		d.outcome = Unhandled
+		d.note("confirmation: an automatic answer confirms nothing")
+		return
+	}
+	d.note("confirmation: of letter %s", d.confirm)
 }
 
 // isKnown tells whether the same letter came before, within the window.
@@ -95,6 +146,9 @@ func (d *decider) speaker() {
 	}
 	d.by = actor{Person: person, Address: d.from, Name: clip(d.fromName, maxName)}
 	d.by.Proof = prove(d.from.Domain, d.letter.Verdict, person, tokens)
+	if d.release != nil && d.release.confirmed {
+		d.by.Proof = ProofVerified // its author answered a question that only he was sent
+	}
 	d.note("identity: %s is %s", d.from, d.by.Proof)
 	switch {
 	case d.by.Name != "":
@@ -414,7 +468,7 @@ func (d *decider) store() error {
 		mailFrom: d.letter.MailFrom.String(), rcptTo: joinAddresses(d.recipients), fromAddress: d.from.String(),
 		subject: clip(d.content.Subject, maxSubject), messageID: clip(d.content.MessageID, maxMessageID), kind: string(d.content.Kind),
 		outcome: d.outcome, size: len(d.letter.Raw), received: d.letter.Received, parserVersion: message.ParserVersion,
-		problem: d.problem, dedupe: d.dedupe, encoding: d.coding, raw: d.raw,
+		problem: cmp.Or(d.heldFor, d.problem), dedupe: d.dedupe, encoding: d.coding, raw: d.raw,
 	}
 	if d.ticket != nil {
 		row.ticket = d.ticket.Number
@@ -432,7 +486,11 @@ func (d *decider) store() error {
 			return fmt.Errorf("verdict: %w", err)
 		}
 	}
-	d.rows = append(d.rows, row)
+	if d.release != nil {
+		d.scene.released = append(d.scene.released, row)
+	} else {
+		d.rows = append(d.rows, row)
+	}
 	d.summary = summary{outcome: d.outcome, ticket: row.ticket, proof: d.by.Proof, mails: d.mails}
 	return nil
 }

@@ -105,20 +105,26 @@ type Settings struct {
 	StaffProof         Proof  // the weakest proof by which a letter speaks for staff
 	AutoPerFiveMinutes int    // automatic answers to one address
 	AutoPerDay         int
-	IncludeAttachments bool // attachments travel with notifications
+	IncludeAttachments bool     // attachments travel with notifications
+	HoldDMARCReject    bool     // hold what a DMARC policy of reject asks to refuse
+	DMARCExempt        []string // addresses and domains whose DMARC failure counts for nothing
+	BlockedSenders     []string // addresses and domains that are refused
 }
 
 // settingsPatch is Settings as stored: what is absent is inherited.
 type settingsPatch struct {
-	Preset             *string `json:"preset"`
-	AcceptUnregistered *bool   `json:"accept_unregistered"`
-	SubscribeCc        *bool   `json:"subscribe_cc"`
-	WaitingAfterReply  *bool   `json:"waiting_after_reply"`
-	ReopenDays         *int    `json:"reopen_days"`
-	StaffProof         *Proof  `json:"staff_proof"`
-	AutoPerFiveMinutes *int    `json:"auto_per_five_minutes"`
-	AutoPerDay         *int    `json:"auto_per_day"`
-	IncludeAttachments *bool   `json:"include_attachments"`
+	Preset             *string   `json:"preset"`
+	AcceptUnregistered *bool     `json:"accept_unregistered"`
+	SubscribeCc        *bool     `json:"subscribe_cc"`
+	WaitingAfterReply  *bool     `json:"waiting_after_reply"`
+	ReopenDays         *int      `json:"reopen_days"`
+	StaffProof         *Proof    `json:"staff_proof"`
+	AutoPerFiveMinutes *int      `json:"auto_per_five_minutes"`
+	AutoPerDay         *int      `json:"auto_per_day"`
+	IncludeAttachments *bool     `json:"include_attachments"`
+	HoldDMARCReject    *bool     `json:"hold_dmarc_reject"`
+	DMARCExempt        *[]string `json:"dmarc_exempt"`
+	BlockedSenders     *[]string `json:"blocked_senders"`
 }
 
 func defaultSettings() Settings {
@@ -128,7 +134,7 @@ func defaultSettings() Settings {
 		SubscribeCc:        true,
 		WaitingAfterReply:  true,
 		ReopenDays:         30,
-		StaffProof:         ProofToken,
+		StaffProof:         ProofVerified,
 		AutoPerFiveMinutes: 5,
 		AutoPerDay:         40,
 		IncludeAttachments: true,
@@ -152,6 +158,9 @@ func (s Settings) with(p settingsPatch) Settings {
 	set(&s.AutoPerFiveMinutes, p.AutoPerFiveMinutes)
 	set(&s.AutoPerDay, p.AutoPerDay)
 	set(&s.IncludeAttachments, p.IncludeAttachments)
+	set(&s.HoldDMARCReject, p.HoldDMARCReject)
+	set(&s.DMARCExempt, p.DMARCExempt)
+	set(&s.BlockedSenders, p.BlockedSenders)
 	return s
 }
 

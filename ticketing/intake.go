@@ -46,6 +46,7 @@ type Intake struct {
 	large   *semaphore.Weighted // octets of large letters in work
 	letters chan *job           // without a buffer: a letter is with its session or with a writer
 	zstd    *zstd.Encoder
+	unzip   func([]byte) ([]byte, error)
 }
 
 // IntakeConfig is what an Intake needs.
@@ -65,6 +66,10 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compression: %w", err)
 	}
+	dec, err := newDecoder()
+	if err != nil {
+		return nil, err
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -75,6 +80,7 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
 		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics), zstd: enc,
 		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job),
+		unzip: func(data []byte) ([]byte, error) { return dec.DecodeAll(data, nil) },
 	}, nil
 }
 
@@ -109,6 +115,15 @@ func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.
 		}
 		return nil
 	}
+	if held, ok := org.Signer.ParseConfirm(recipient); ok {
+		exists, err := selectIsHeld(ctx, in.pool, org.ID, held)
+		if err != nil {
+			return fmt.Errorf("look up held letter: %w", err)
+		}
+		if exists {
+			return nil
+		}
+	}
 	if ref, ok := org.Signer.ParseTicket(recipient); ok {
 		exists, err := selectParticipantExists(ctx, in.pool, org.ID, ref)
 		if err != nil {
@@ -134,13 +149,7 @@ func (in *Intake) Deliver(ctx context.Context, letter *message.Letter) (id.ID, e
 	if err != nil {
 		return id.ID{}, err
 	}
-	select {
-	case in.letters <- j:
-	case <-ctx.Done():
-		return id.ID{}, fmt.Errorf("wait for a transaction: %w", ctx.Err())
-	}
-	// Once a writer has it, only its answer counts: we may not say "not now" to a letter it commits.
-	if err := <-j.done; err != nil {
+	if err := in.submit(ctx, j); err != nil {
 		return id.ID{}, err
 	}
 	return j.receipt()
@@ -186,8 +195,31 @@ func (in *Intake) prepare(ctx context.Context, letter *message.Letter) (*job, er
 		p.dedupe = dedupeHash(letter, j.content, p.recipients)
 		p.sort()
 	}
+	if err := in.addConfirmed(ctx, j); err != nil {
+		return nil, err
+	}
 	j.raw, j.coding = in.compress(letter.Raw)
 	return j, nil
+}
+
+// addConfirmed adds the held letters that this one confirms, so that both are done in one transaction. Only a
+// person confirms: an automatic answer to our question does not.
+func (in *Intake) addConfirmed(ctx context.Context, j *job) error {
+	for _, p := range j.parcels {
+		if p.confirm.IsZero() || j.content.Kind != message.Human {
+			continue
+		}
+		held, err := in.heldParcel(ctx, p.tenant.ID, p.confirm, release{confirmed: true})
+		if errors.Is(err, ErrNotFound) {
+			continue // confirmed before: decide says so
+		}
+		if err != nil {
+			return err
+		}
+		j.parcels = append(j.parcels, held)
+		return nil
+	}
+	return nil
 }
 
 func (j *job) parcel(org *Organisation) *parcel {

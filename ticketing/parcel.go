@@ -32,8 +32,12 @@ type parcel struct {
 	copiedName map[string]string
 	dedupe     hash16
 
-	known   id.ID // the letter it is the same as, if it came before
-	refused error // why the organisation does not take it
+	release *release // the letter was held and is taken up again
+	confirm id.ID    // the held letter that it says is the sender's
+
+	known   id.ID  // the letter it is the same as, if it came before
+	refused error  // why the organisation does not take it
+	heldFor string // why it is held
 	summary summary
 }
 
@@ -74,6 +78,10 @@ func (p *parcel) sortRecipient(r address.Address) {
 	}
 	if delivery, ok := p.tenant.Signer.ParseReturnPath(r); ok {
 		p.returned = delivery
+		return
+	}
+	if held, ok := p.tenant.Signer.ParseConfirm(r); ok {
+		p.confirm = held
 		return
 	}
 	to := p.tenant.Addresses[r.Key()]
@@ -120,7 +128,11 @@ func (p *parcel) sortCopied() {
 // want adds what deciding on the letter will look up.
 func (p *parcel) want(w *wanted) {
 	org := p.tenant.ID
-	w.letters[threadKey{org, p.dedupe}] = true
+	if p.release != nil {
+		w.held[letterKey{org, p.letter.ID}] = true
+	} else {
+		w.letters[threadKey{org, p.dedupe}] = true
+	}
 	if !p.from.IsZero() && p.staff == nil {
 		w.addresses[addressKey{org, p.from.Key()}] = true
 	}

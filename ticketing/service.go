@@ -39,11 +39,19 @@ func NewService(pool *pgxpool.Pool, directory *Directory, queue *outbound.Queue,
 	if clock == nil {
 		clock = time.Now
 	}
+	dec, err := newDecoder()
+	if err != nil {
+		return nil, err
+	}
+	return &Service{pool: pool, directory: directory, queue: queue, clock: clock, zstd: dec}, nil
+}
+
+func newDecoder() (*zstd.Decoder, error) {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxRawLetter), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("decompression: %w", err)
 	}
-	return &Service{pool: pool, directory: directory, queue: queue, clock: clock, zstd: dec}, nil
+	return dec, nil
 }
 
 // maxRawLetter bounds what a stored letter may decompress to.

@@ -99,6 +99,12 @@ FROM unnest($1::integer[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]
      AS w(organisation_id, letter_id, received_at, mail_from, rcpt_to, from_address, subject, message_id, kind, outcome,
           ticket_number, size, session, verdict, trace, received_field, parser_version, problem, dedupe, encoding, raw)`
 
+const sqlUpdateReleased = `
+UPDATE letters l SET outcome = w.outcome, ticket_number = NULLIF(w.ticket_number, 0), trace = w.trace, problem = NULLIF(w.problem, '')
+FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::bigint[], $5::jsonb[], $6::text[])
+     AS w(organisation_id, letter_id, outcome, ticket_number, trace, problem)
+WHERE l.organisation_id = w.organisation_id AND l.letter_id = w.letter_id`
+
 const sqlInsertEntries = `
 INSERT INTO entries (organisation_id, ticket_number, entry_id, kind, author_id, author_name, author_address, identity, third_party,
                      mail_kind, body, full_text, html, event, letter_id, created_at)
@@ -232,6 +238,15 @@ func (w *world) queueLetters(b *pgx.Batch) {
 		b.Queue(sqlRenewLetters,
 			column(rows, func(k threadKey) int32 { return k.organisation }),
 			column(rows, func(k threadKey) []byte { return k.hash[:] }))
+	}
+	if rows := w.released; len(rows) > 0 {
+		b.Queue(sqlUpdateReleased,
+			column(rows, func(r letterRow) int32 { return r.organisation }),
+			column(rows, func(r letterRow) id.ID { return r.letter }),
+			column(rows, func(r letterRow) string { return string(r.outcome) }),
+			column(rows, func(r letterRow) int64 { return r.ticket }),
+			column(rows, func(r letterRow) []byte { return r.trace }),
+			column(rows, func(r letterRow) string { return r.problem }))
 	}
 	rows := w.rows
 	if len(rows) == 0 {

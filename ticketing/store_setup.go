@@ -27,14 +27,14 @@ func touchOrganisation(ctx context.Context, q querier, organisation int32, revis
 
 const sqlInsertOrganisation = `
 WITH made AS (
-    INSERT INTO organisations (name, address_key, revision) VALUES ($1, $2, $3) RETURNING organisation_id
+    INSERT INTO organisations (name, address_key, settings, revision) VALUES ($1, $2, $3, $4) RETURNING organisation_id
 ), numbers AS (
     INSERT INTO ticket_numbers (organisation_id) SELECT organisation_id FROM made
 )
 SELECT organisation_id FROM made`
 
-func insertOrganisation(ctx context.Context, q querier, name string, key []byte, revision int64) (organisation int32, err error) {
-	err = q.QueryRow(ctx, sqlInsertOrganisation, name, key, revision).Scan(&organisation)
+func insertOrganisation(ctx context.Context, q querier, name string, key []byte, settings string, revision int64) (organisation int32, err error) {
+	err = q.QueryRow(ctx, sqlInsertOrganisation, name, key, settings, revision).Scan(&organisation)
 	return organisation, err
 }
 

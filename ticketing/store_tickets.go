@@ -165,3 +165,31 @@ func selectPeople(ctx context.Context, q querier, organisation int32, persons []
 	})
 	return found, err
 }
+
+const sqlSelectHeld = `
+SELECT letter_id, received_at, mail_from, rcpt_to, session, verdict, received_field, encoding, raw
+FROM letters WHERE organisation_id = $1 AND letter_id = $2 AND outcome = 'held'`
+
+func selectHeld(ctx context.Context, q querier, organisation int32, letter id.ID) (r heldRow, err error) {
+	err = q.QueryRow(ctx, sqlSelectHeld, organisation, letter).
+		Scan(&r.id, &r.receivedAt, &r.mailFrom, &r.rcptTo, &r.session, &r.verdict, &r.received, &r.encoding, &r.raw)
+	return r, err
+}
+
+const sqlSelectIsHeld = `SELECT EXISTS (SELECT FROM letters WHERE organisation_id = $1 AND letter_id = $2 AND outcome = 'held')`
+
+func selectIsHeld(ctx context.Context, q querier, organisation int32, letter id.ID) (held bool, err error) {
+	err = q.QueryRow(ctx, sqlSelectIsHeld, organisation, letter).Scan(&held)
+	return held, err
+}
+
+const sqlUpdateRejected = `
+UPDATE letters SET outcome = 'rejected' WHERE organisation_id = $1 AND letter_id = $2 AND outcome = 'held'`
+
+func updateRejected(ctx context.Context, q querier, organisation int32, letter id.ID) error {
+	tag, err := q.Exec(ctx, sqlUpdateRejected, organisation, letter)
+	if err == nil && tag.RowsAffected() == 0 {
+		return ErrNotFound
+	}
+	return err
+}

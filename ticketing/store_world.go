@@ -19,12 +19,13 @@ type wanted struct {
 	threads   map[threadKey]bool
 	tickets   map[ticketKey]bool
 	returned  map[deliveryKey]bool
+	held      map[letterKey]bool
 }
 
 func newWanted() *wanted {
 	return &wanted{
 		letters: map[threadKey]bool{}, addresses: map[addressKey]bool{}, threads: map[threadKey]bool{},
-		tickets: map[ticketKey]bool{}, returned: map[deliveryKey]bool{},
+		tickets: map[ticketKey]bool{}, returned: map[deliveryKey]bool{}, held: map[letterKey]bool{},
 	}
 }
 
@@ -32,6 +33,15 @@ const sqlSelectDupes = `
 SELECT l.organisation_id, l.dedupe, l.letter_id, l.received_at, COALESCE(l.ticket_number, 0)
 FROM unnest($1::integer[], $2::bytea[]) AS w(organisation_id, dedupe)
 JOIN letters l ON l.organisation_id = w.organisation_id AND l.dedupe = w.dedupe`
+
+// Letters that are still held, locked: two who release one at the same time must not both do it.
+const sqlLockHeld = `
+SELECT l.organisation_id, l.letter_id
+FROM unnest($1::integer[], $2::uuid[]) AS w(organisation_id, letter_id)
+JOIN letters l ON l.organisation_id = w.organisation_id AND l.letter_id = w.letter_id
+WHERE l.outcome = 'held'
+ORDER BY l.organisation_id, l.letter_id
+FOR UPDATE OF l`
 
 const sqlSelectCorrespondents = `
 SELECT a.organisation_id, a.address, a.written, a.person_id, p.name, p.kind = 'staff', p.state = 'inactive',
@@ -110,6 +120,12 @@ func (w *world) load(ctx context.Context, q querier, want *wanted, begin bool) e
 		orgs, hashes := threadColumns(want.letters)
 		b.Queue(sqlSelectDupes, orgs, hashes).Query(w.scanDupes)
 	}
+	if len(want.held) > 0 {
+		keys := slices.Collect(maps.Keys(want.held))
+		b.Queue(sqlLockHeld,
+			column(keys, func(k letterKey) int32 { return k.organisation }),
+			column(keys, func(k letterKey) id.ID { return k.letter })).Query(w.scanHeld)
+	}
 	if len(want.addresses) > 0 {
 		keys := slices.Collect(maps.Keys(want.addresses))
 		b.Queue(sqlSelectCorrespondents,
@@ -172,6 +188,15 @@ func (w *world) scanDupes(rows pgx.Rows) error {
 	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &hash, &d.letter, &d.receivedAt, &d.ticket}, func() error {
 		k.hash = hash16(hash)
 		w.letters[k] = d
+		return nil
+	})
+	return err
+}
+
+func (w *world) scanHeld(rows pgx.Rows) error {
+	var k letterKey
+	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &k.letter}, func() error {
+		w.held[k] = true
 		return nil
 	})
 	return err

@@ -21,6 +21,7 @@ type world struct {
 	addresses map[addressKey]*Correspondent
 	threads   map[threadKey][]int64 // tickets in which a letter with this Message-ID stands
 	letters   map[threadKey]dupe    // letters already taken, by dedupe hash
+	held      map[letterKey]bool    // letters that are held and locked
 	returned  map[deliveryKey]int64 // ticket of a delivery whose return path was written to
 
 	customers   []*Correspondent // made here
@@ -28,7 +29,8 @@ type world struct {
 	changed     []*Ticket        // found, and changed here
 	joined      []*Participant   // made here
 	touched     []*Participant   // found, and changed here
-	rows        []letterRow
+	rows        []letterRow      // letters that came
+	released    []letterRow      // letters that were held, as they are now
 	entries     []Entry
 	attachments []attachmentRow
 	ids         []threadRow
@@ -44,6 +46,7 @@ func newWorld(now time.Time) *world {
 		addresses: map[addressKey]*Correspondent{},
 		threads:   map[threadKey][]int64{},
 		letters:   map[threadKey]dupe{},
+		held:      map[letterKey]bool{},
 		returned:  map[deliveryKey]int64{},
 	}
 }
@@ -56,6 +59,11 @@ type ticketKey struct {
 type addressKey struct {
 	organisation int32
 	key          string
+}
+
+type letterKey struct {
+	organisation int32
+	letter       id.ID
 }
 
 type deliveryKey struct {

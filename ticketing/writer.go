@@ -128,8 +128,8 @@ func (in *Intake) record(jobs []*job) {
 		for _, p := range j.parcels {
 			in.metrics.count(p)
 			attrs := []any{
-				"session", j.letter.Session.ID.String(), "letter", j.letter.ID.String(), "organisation", p.tenant.ID,
-				"from", p.from.String(), "kind", string(j.content.Kind),
+				"session", p.letter.Session.ID.String(), "letter", p.letter.ID.String(), "organisation", p.tenant.ID,
+				"from", p.from.String(), "kind", string(p.content.Kind),
 			}
 			switch {
 			case p.refused != nil:
@@ -246,7 +246,7 @@ func (in *Intake) decideAll(ctx context.Context, w *world, jobs []*job) error {
 	for _, j := range jobs {
 		for _, p := range j.parcels {
 			d := decider{
-				scene: scene{world: w, org: p.tenant, letterID: j.letter.ID}, parcel: p,
+				scene: scene{world: w, org: p.tenant, letterID: p.letter.ID}, parcel: p,
 				nextNumber: func() (int64, error) { return in.numbers.next(ctx, p.tenant.ID) },
 			}
 			if err := d.decide(); err != nil {

@@ -83,6 +83,13 @@ func TestSigned(t *testing.T) {
 	if got, ok := s.ParseReturnPath(r); !ok || got != d {
 		t.Errorf("ParseReturnPath(%s) = %v, %v", r, got, ok)
 	}
+	c := s.Confirm("example.test", d)
+	if got, ok := s.ParseConfirm(c); !ok || got != d {
+		t.Errorf("ParseConfirm(%s) = %v, %v", c, got, ok)
+	}
+	if _, ok := s.ParseConfirm(Address{Local: strings.Replace(r.Local, "bounce+", "confirm+", 1), Domain: r.Domain}); ok {
+		t.Error("the signature of a return path confirms a letter")
+	}
 	m := s.MessageID("example.test", 77, d)
 	if n, got, ok := s.ParseMessageID(m); !ok || n != 77 || got != d {
 		t.Errorf("ParseMessageID(%s) = %v, %v, %v", m, n, got, ok)

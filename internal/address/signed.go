@@ -18,7 +18,8 @@ const (
 	// MinKey is the least length of a signing key, in bytes.
 	MinKey = 32
 
-	returnPrefix = "bounce+"
+	returnPrefix  = "bounce+"
+	confirmPrefix = "confirm+"
 )
 
 var macText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -88,18 +89,33 @@ func (s *Signer) ParseTicket(a Address) (TicketRef, bool) {
 
 // ReturnPath is the envelope sender of one delivery: bounce+<delivery>.<signature>@domain.
 func (s *Signer) ReturnPath(domain string, delivery id.ID) Address {
-	d := delivery.String()
-	return Address{Local: returnPrefix + d + "." + s.mac("return", d), Domain: domain}
+	return s.named(returnPrefix, "return", domain, delivery)
 }
 
 // ParseReturnPath tells which delivery the return path names, if the signature is right.
-func (s *Signer) ParseReturnPath(a Address) (id.ID, bool) {
-	if len(a.Local) != len(returnPrefix)+id.Length+1+macChars || !strings.EqualFold(a.Local[:len(returnPrefix)], returnPrefix) {
+func (s *Signer) ParseReturnPath(a Address) (id.ID, bool) { return s.parseNamed(returnPrefix, "return", a) }
+
+// Confirm is the address to which a staff member replies to say that a held letter is his:
+// confirm+<letter>.<signature>@domain.
+func (s *Signer) Confirm(domain string, letter id.ID) Address {
+	return s.named(confirmPrefix, "confirm", domain, letter)
+}
+
+// ParseConfirm tells which held letter the address confirms, if the signature is right.
+func (s *Signer) ParseConfirm(a Address) (id.ID, bool) { return s.parseNamed(confirmPrefix, "confirm", a) }
+
+func (s *Signer) named(prefix, purpose, domain string, v id.ID) Address {
+	text := v.String()
+	return Address{Local: prefix + text + "." + s.mac(purpose, text), Domain: domain}
+}
+
+func (s *Signer) parseNamed(prefix, purpose string, a Address) (id.ID, bool) {
+	if len(a.Local) != len(prefix)+id.Length+1+macChars || !strings.EqualFold(a.Local[:len(prefix)], prefix) {
 		return id.ID{}, false
 	}
-	d, mac, _ := strings.Cut(strings.ToLower(a.Local[len(returnPrefix):]), ".")
-	v, err := id.Parse(d)
-	return v, err == nil && s.ok(mac, "return", d)
+	text, mac, _ := strings.Cut(strings.ToLower(a.Local[len(prefix):]), ".")
+	v, err := id.Parse(text)
+	return v, err == nil && s.ok(mac, purpose, text)
 }
 
 // MessageID is the Message-ID, without brackets, of one delivery of a ticket's letter:

@@ -40,6 +40,8 @@ var (
 	ErrNoSuchRecipient = errors.New("no such recipient")                       // 550 5.1.1
 	ErrNotOurDomain    = errors.New("not a domain of ours")                    // 550 5.7.1, no relaying
 	ErrOnlyBounces     = errors.New("return path takes the null sender alone") // 550 5.7.1
+	ErrDMARC           = errors.New("DMARC policy of the From domain")         // 550 5.7.1
+	ErrBlockedSender   = errors.New("sender is blocked")                       // 550 5.7.1
 	ErrUnregistered    = errors.New("sender is not registered")                // 550 5.7.1
 	ErrLoop            = errors.New("mail loop")                               // 554 5.4.6
 	ErrTooManyBounceTo = errors.New("null sender with several recipients")     // 550 5.7.1
