@@ -195,6 +195,7 @@ func TestS4UnknownErrorsAreTemporary(t *testing.T) {
 func TestS4Refusals(t *testing.T) {
 	for err, want := range map[error]string{
 		message.ErrNoSuchRecipient: "550 5.1.1", message.ErrNotOurDomain: "550 5.7.1", message.ErrOnlyBounces: "550 5.7.1",
+		message.ErrDMARC: "550 5.7.1", message.ErrBlockedSender: "550 5.7.1",
 		message.ErrUnregistered: "550 5.7.1", message.ErrLoop: "554 5.4.6", message.ErrTooManyBounceTo: "550 5.7.1",
 		message.ErrStorageFull: "452 4.3.1", message.ErrMalformedFrom: "550 5.6.0", message.ErrPolicyRefusal: "550 5.7.1",
 		message.ErrTryLater: "451 4.7.1", context.DeadlineExceeded: "451 4.3.0", io.ErrUnexpectedEOF: "451 4.3.0",

@@ -95,6 +95,8 @@ var refusals = []struct {
 	{message.ErrNotOurDomain, reply{550, smtp.EnhancedCode{5, 7, 1}, "Not a domain of ours; no relaying", "relaying"}},
 	{message.ErrOnlyBounces, reply{550, smtp.EnhancedCode{5, 7, 1}, "This address takes delivery reports only", "only-bounces"}},
 	{message.ErrUnregistered, reply{550, smtp.EnhancedCode{5, 7, 1}, "This sender is not registered here", "unregistered"}},
+	{message.ErrDMARC, reply{550, smtp.EnhancedCode{5, 7, 1}, "The domain in From asks to refuse what fails DMARC, and this letter does", "dmarc"}},
+	{message.ErrBlockedSender, reply{550, smtp.EnhancedCode{5, 7, 1}, "This sender is blocked here", "blocked-sender"}},
 	{message.ErrLoop, reply{554, smtp.EnhancedCode{5, 4, 6}, "Mail loop", "loop"}},
 	{message.ErrTooManyBounceTo, reply{550, smtp.EnhancedCode{5, 7, 1}, "A delivery report has one recipient", "null-sender-recipients"}},
 	{message.ErrStorageFull, reply{452, smtp.EnhancedCode{4, 3, 1}, "Not enough space, try again later", "storage-full"}},
