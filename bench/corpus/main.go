@@ -4,6 +4,10 @@
 //
 // Without -cmd letters are read in this process and nothing is authenticated; with it every
 // letter is given to that program, with --dns and the other arguments of its case.
+//
+//	go run ./bench/corpus mutate [-n 1000000] [-seed 1]
+//
+// reads the letters and mutations of them, and looks for panics, broken text, and too much time or memory.
 package main
 
 import (
@@ -52,6 +56,13 @@ var (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "mutate" {
+		if err := mutate(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "corpus:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	files, err := filepath.Glob(filepath.Join(*dir, "*", "expected.json"))
 	if err == nil && len(files) == 0 {

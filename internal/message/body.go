@@ -153,6 +153,7 @@ func (w *walker) attach(b *body, p *part) {
 
 // add finishes an attachment: name, type and hash.
 func (b *body) add(a Attachment) {
+	a.Declared = cleanType(a.Declared)
 	a.ContentType = sniffType(a.Declared, a.Data)
 	a.Filename = SafeFilename(a.Filename)
 	if a.Filename == "" {

@@ -77,7 +77,7 @@ func parseMessageID(raw []byte) string {
 		s = s[:sp]
 	}
 	s = CleanLine(strings.ReplaceAll(s, " ", ""))
-	return s[:min(len(s), maxID)]
+	return strings.ToValidUTF8(s[:min(len(s), maxID)], "") // the cut may be within a character
 }
 
 // threadRefs lists the candidates for the parent, nearest first: In-Reply-To when it is one id, References from

@@ -317,3 +317,15 @@ func TestLongHTML(t *testing.T) {
 		t.Errorf("text %.20q, files %s, warnings %q", c.Text, describe(c), c.Warnings)
 	}
 }
+
+// What the letter says of itself is stored, and a text column takes neither NUL nor half a character.
+func TestStoredTextIsText(t *testing.T) {
+	c := Read([]byte("Message-ID: <p@"+strings.Repeat("\ufffd", 400)+".example>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"+
+		"--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\nContent-Type: application/\xff\x00\r\n\r\ndata\r\n--b--\r\n"), Envelope{})
+	if !utf8.ValidString(c.MessageID) || len(c.MessageID) > maxID {
+		t.Errorf("Message-ID %q", c.MessageID)
+	}
+	if len(c.Attachments) != 1 || c.Attachments[0].Declared != "" || !utf8.ValidString(c.Attachments[0].ContentType) {
+		t.Errorf("attachments %+v", c.Attachments)
+	}
+}

@@ -38,6 +38,15 @@ func sniffType(declared string, data []byte) string {
 	return preferDeclared(declared, found)
 }
 
+// cleanType is a declared type as it may be stored and shown, "" when it names none (RFC 6838 section 4.2).
+func cleanType(s string) string {
+	const most = 127 + 1 + 127
+	if len(s) > most || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return ""
+	}
+	return s
+}
+
 // isPE tells whether data that starts with "MZ" is a program and no text by chance.
 func isPE(data []byte) bool {
 	return len(data) >= 64 && bytes.IndexByte(data[:64], 0) >= 0
