@@ -236,7 +236,7 @@ func listen(addresses []config.Listener) (open []net.Listener, err error) {
 // adminServers serve the API and, apart from it, the metrics.
 func (s *server) adminServers() ([]stage, error) {
 	handler := admin.New(admin.Config{
-		Service: s.service, Directory: s.directory, Queue: s.queue, Log: s.log, Registerer: s.metrics,
+		Service: s.service, Directory: s.directory, Queue: s.queue, Intake: s.intake, Log: s.log, Registerer: s.metrics,
 	})
 	var list []stage
 	if s.has(config.RoleAPI) {

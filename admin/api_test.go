@@ -83,6 +83,7 @@ func TestEveryOperationIsAsDocumented(t *testing.T) {
 		t.Errorf("raw letter %v\n%s", raw.header, raw.raw)
 	}
 	d.deliveryOperations()
+	d.heldOperations()
 	if staff := d.do(200, ask{path: "/v1/staff"}).items(); len(staff) != 1 || staff[0]["email"] != "anna@staff.test" || len(staff[0]["categories"].([]any)) != 1 {
 		t.Errorf("staff %v", staff)
 	}
@@ -273,6 +274,8 @@ func TestOrganisationsAreApart(t *testing.T) {
 		{method: "PATCH", path: "/v1/tickets/tkt_1", body: `{"status":"closed"}`},
 		{method: "POST", path: "/v1/tickets/tkt_1/replies", body: `{"text":"x"}`},
 		{method: "POST", path: "/v1/tickets/tkt_1/notes", body: `{"text":"x"}`},
+		{method: "POST", path: "/v1/letters/ltr_" + received.String() + "/release"},
+		{method: "POST", path: "/v1/letters/ltr_" + received.String() + "/reject"},
 		{method: "POST", path: delivery + "/hold"},
 		{method: "POST", path: delivery + "/retry"},
 		{method: "POST", path: delivery + "/release"},

@@ -77,7 +77,7 @@ func newDesk(t testing.TB) *desk {
 	}
 	d.tokens[ticketing.OperatorRights] = d.token(0, id.ID{}, ticketing.OperatorRights)
 	d.api = New(Config{
-		Service: d.service, Directory: d.dir, Queue: d.queue, Registerer: d.metrics, Log: slog.New(slog.NewTextHandler(d.logged, nil)),
+		Service: d.service, Directory: d.dir, Queue: d.queue, Intake: d.intake, Registerer: d.metrics, Log: slog.New(slog.NewTextHandler(d.logged, nil)),
 	})
 	server := httptest.NewServer(d.api)
 	d.url = server.URL
@@ -114,6 +114,11 @@ func (d *desk) mail(subject, rest string) id.ID { return d.mailTo("help@example.
 
 // mailTo delivers a letter; rest is the end of its header, an empty line and its text.
 func (d *desk) mailTo(to, subject, rest string) id.ID {
+	return d.judged(to, subject, rest, message.Verdict{})
+}
+
+// judged is mailTo with a verdict of sender authentication.
+func (d *desk) judged(to, subject, rest string, verdict message.Verdict) id.ID {
 	d.t.Helper()
 	from, err := address.Parse("carl@client.test")
 	d.must(err)
@@ -125,6 +130,7 @@ func (d *desk) mailTo(to, subject, rest string) id.ID {
 	l := &message.Letter{
 		ID: id.New(), ReceivedAt: now, Raw: []byte(raw), Received: "Received: by example.test; now\r\n", MailFrom: from, Recipients: []address.Address{rcpt},
 		Session: message.Session{ID: id.New(), Client: netip.MustParseAddr("192.0.2.1"), Helo: "client.test", Protocol: "ESMTP"},
+		Verdict: verdict,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"mxdesk/internal/id"
 	"mxdesk/ticketing"
 )
 
@@ -13,7 +14,7 @@ type letterQuery struct {
 	Scope
 	Paging
 	Cursor  letterID `query:"cursor" doc:"From next of the page before"`
-	Outcome string   `query:"outcome" enum:"ticket,entry,command,bounce,held,unhandled,over_limit,unprocessed"`
+	Outcome string   `query:"outcome" enum:"ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed"`
 	Ticket  ticketID `query:"ticket"`
 }
 
@@ -39,6 +40,17 @@ func (a *API) getLetter(ctx context.Context, in *letterPath) (*body[letter], err
 		return nil, err
 	}
 	return &body[letter]{wireLetter(l)}, nil
+}
+
+// letterAct is the handler for an act on a held letter: it shows what became of the letter. One that is not held any
+// more is not found.
+func (a *API) letterAct(act func(context.Context, int32, id.ID) error) func(context.Context, *letterPath) (*body[letter], error) {
+	return func(ctx context.Context, in *letterPath) (*body[letter], error) {
+		if err := act(ctx, orgOf(ctx).ID, in.Letter.id()); err != nil {
+			return nil, err
+		}
+		return a.getLetter(ctx, in)
+	}
 }
 
 func (a *API) getRawLetter(ctx context.Context, in *letterPath) (*file, error) {

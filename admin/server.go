@@ -21,6 +21,7 @@ type Config struct {
 	Service    *ticketing.Service
 	Directory  *ticketing.Directory
 	Queue      *outbound.Queue
+	Intake     *ticketing.Intake     // releases held letters
 	Log        *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // nil: metrics are counted but not published
 	Clock      func() time.Time      // nil: time.Now
@@ -31,6 +32,7 @@ type API struct {
 	service   *ticketing.Service
 	directory *ticketing.Directory
 	queue     *outbound.Queue
+	intake    *ticketing.Intake
 	log       *slog.Logger
 	clock     func() time.Time
 	metrics   *metrics
@@ -63,7 +65,7 @@ func New(cfg Config) *API {
 		cfg.Clock = time.Now
 	}
 	a := &API{
-		service: cfg.Service, directory: cfg.Directory, queue: cfg.Queue, log: cfg.Log, clock: cfg.Clock,
+		service: cfg.Service, directory: cfg.Directory, queue: cfg.Queue, intake: cfg.Intake, log: cfg.Log, clock: cfg.Clock,
 		metrics: newMetrics(cfg.Registerer), downloads: make(chan struct{}, maxDownloads),
 		router: mux.NewRouter().SkipClean(true),
 	}
@@ -107,6 +109,8 @@ func (a *API) routes() {
 	route(a, op{"list-letters", "GET", "/v1/letters", read, "List received letters, newest first"}, a.listLetters)
 	route(a, op{"get-letter", "GET", "/v1/letters/{letter}", read, "Show a letter, its verdict and every decision on it"}, a.getLetter)
 	route(a, op{"get-raw-letter", "GET", "/v1/letters/{letter}/raw", read, "Download a letter as it came"}, a.getRawLetter, a.downloadOf(rawType))
+	route(a, op{"release-letter", "POST", "/v1/letters/{letter}/release", admin, "Take up a held letter as if it came now"}, a.letterAct(a.intake.Release))
+	route(a, op{"reject-letter", "POST", "/v1/letters/{letter}/reject", admin, "End a held letter; its sender hears nothing"}, a.letterAct(a.service.Reject))
 
 	route(a, op{"list-deliveries", "GET", "/v1/deliveries", read, "List deliveries, newest first"}, a.listDeliveries)
 	route(a, op{"get-delivery", "GET", "/v1/deliveries/{delivery}", read, "Show a delivery and its attempts"}, a.getDelivery)

@@ -78,7 +78,7 @@ func TestDatabaseAway(t *testing.T) {
 	t.Cleanup(nowhere.Close)
 	service, err := ticketing.NewService(nowhere, d.dir, d.queue, nil)
 	d.must(err)
-	a := New(Config{Service: service, Directory: d.dir, Queue: d.queue, Log: slog.New(slog.DiscardHandler)})
+	a := New(Config{Service: service, Directory: d.dir, Queue: d.queue, Intake: d.intake, Log: slog.New(slog.DiscardHandler)})
 	for _, path := range []string{"/v1/tickets", "/v1/health", "/readyz"} {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Header.Set("Authorization", "Bearer "+d.tokens[ticketing.ReadRights])
