@@ -97,6 +97,7 @@ func (s *server) open(ctx context.Context) error {
 	if s.service, err = ticketing.NewService(s.pool, s.directory, s.queue, nil); err != nil {
 		return err
 	}
+	s.service.AuthservID = string(s.cfg.Hostname)
 	s.queue.OnFinal = s.service.RecordFinal
 	s.intake, err = ticketing.NewIntake(ticketing.IntakeConfig{
 		Pool: s.pool, Directory: s.directory, Queue: s.queue, Log: s.log, Metrics: s.metrics,
@@ -208,6 +209,10 @@ func (s *server) makeSMTP() error {
 		return err
 	}
 	c.Listeners = listeners
+	if c.LMTPListeners, err = listen(f.LMTPListen); err != nil {
+		return err
+	}
+	c.ProxyNetworks = f.ProxyNetworks
 	if s.cfg.TLS.CertificateFile != "" {
 		if s.certificates, err = smtpd.NewCertificateFiles(s.cfg.TLS.CertificateFile, s.cfg.TLS.KeyFile, s.log); err != nil {
 			return err
@@ -221,7 +226,7 @@ func (s *server) makeSMTP() error {
 // listen opens listeners; all or none.
 func listen(addresses []config.Listener) (open []net.Listener, err error) {
 	for _, a := range addresses {
-		l, err := net.Listen(a.Network, a.Address)
+		l, err := listenOn(a)
 		if err != nil {
 			for _, l := range open {
 				l.Close() //nolint:errcheck // the first error counts
@@ -231,6 +236,30 @@ func listen(addresses []config.Listener) (open []net.Listener, err error) {
 		open = append(open, l)
 	}
 	return open, nil
+}
+
+// listenOn opens one listener. A Unix socket that nobody answers any more was left by a kill -9, and is replaced. Who may
+// connect to one is the matter of its folder.
+func listenOn(a config.Listener) (net.Listener, error) {
+	if a.Network != "unix" {
+		return net.Listen(a.Network, a.Address)
+	}
+	if conn, err := net.Dial(a.Network, a.Address); err == nil {
+		_ = conn.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		if err := os.Remove(a.Address); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.Listen(a.Network, a.Address)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(a.Address, 0o666); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // adminServers serve the API and, apart from it, the metrics.

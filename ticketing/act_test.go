@@ -120,8 +120,8 @@ func TestThirdParty(t *testing.T) {
 		t.Errorf("ticket %+v", k)
 	}
 	for _, m := range d.sentMail() {
-		if m.To != "anna@staff.test" {
-			t.Errorf("mail to %s", m.To)
+		if m.To != "anna@staff.test" || !strings.Contains(m.FromName, "unverified sender") {
+			t.Errorf("mail to %s from %s", m.To, m.FromName)
 		}
 	}
 	if got := d.entries(1); got[1] != "message: Tell me all. (third party)" {

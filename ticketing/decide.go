@@ -124,7 +124,6 @@ func (d *decider) isKnown() bool {
 		}
 		d.renewed = append(d.renewed, k)
 	}
-	d.letters[k] = dupe{letter: d.letter.ID, receivedAt: d.now}
 	return false
 }
 
@@ -241,7 +240,7 @@ func (d *decider) machine() error {
 		if d.staff != nil {
 			entryKind = NoteEntry // an agent's out-of-office note is not for customers
 		}
-		d.post(t, entryKind, found.thirdParty)
+		d.post(t, entryKind, d.thirdParty(t))
 		d.outcome = AddedEntry
 		d.note("%s: added quietly, nobody is told", kind)
 	}
@@ -264,7 +263,7 @@ func (d *decider) human() error {
 		return d.openAll(found.follows)
 	}
 	for _, t := range found.tickets {
-		if err := d.answer(t, found.thirdParty); err != nil {
+		if err := d.answer(t, d.thirdParty(t)); err != nil {
 			return err
 		}
 	}
@@ -285,6 +284,7 @@ func (d *decider) answer(t *Ticket, thirdParty bool) error {
 	d.outcome = OnlyCommand
 	if d.hasWords() || !act.any {
 		e := d.post(t, kind, thirdParty)
+		d.warn(t)
 		d.outcome = AddedEntry
 		d.rejoin(t)
 		d.statusAfter(t, kind, thirdParty)
@@ -295,6 +295,18 @@ func (d *decider) answer(t *Ticket, thirdParty bool) error {
 	}
 	d.run(t, role, act)
 	return nil
+}
+
+// thirdParty tells whether the sender takes no part in the ticket. He may take part in one of several that he writes to.
+func (d *decider) thirdParty(t *Ticket) bool {
+	return !d.by.Staff && (d.author == nil || t.participant(d.author.Person) == nil)
+}
+
+// warn tells staff, in the ticket, of a letter in the name of one of them that nothing proves.
+func (d *decider) warn(t *Ticket) {
+	if d.staff != nil && !d.by.Staff {
+		d.event(t, "identity.unverified", "The sender's address is that of "+d.staff.Name+", but nothing proves that the letter is his.")
+	}
 }
 
 // rejoin lets somebody who had left the ticket take part again, because he writes to it again.
@@ -394,9 +406,7 @@ func (d *decider) open(to *SupportAddress, follows *Ticket) error {
 		act = d.readCommands(t, command.Staff)
 	}
 	e := d.post(t, MessageEntry, false)
-	if d.staff != nil && !d.by.Staff {
-		d.event(t, "identity.unverified", "The sender's address is that of a staff member, but nothing proves that the letter is his.")
-	}
+	d.warn(t)
 	d.note("opened #%d in %s", number, to.Category.Name)
 	if human {
 		d.tell(t, happening{event: notify.TicketCreated, entry: e})
@@ -443,7 +453,7 @@ func (d *decider) openPlain() error {
 		Warnings:    d.content.Warnings,
 	}
 	if d.subject == "" {
-		d.subject = "(a letter that could not be read)"
+		d.subject = unreadSubject
 	}
 	d.commands = nil
 	if d.from.IsZero() {
@@ -490,6 +500,7 @@ func (d *decider) store() error {
 		d.scene.released = append(d.scene.released, row)
 	} else {
 		d.rows = append(d.rows, row)
+		d.letters[threadKey{d.org.ID, d.dedupe}] = dupe{letter: d.letter.ID, receivedAt: d.now}
 	}
 	d.summary = summary{outcome: d.outcome, ticket: row.ticket, proof: d.by.Proof, mails: d.mails}
 	return nil

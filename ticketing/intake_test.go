@@ -108,8 +108,12 @@ func TestSpoofedStaffNeverActs(t *testing.T) {
 			}
 		}
 	}
-	if got := d.entries(1); len(got) != 3 || !strings.Contains(got[1], "third party") || !strings.Contains(got[2], "third party") {
-		t.Errorf("entries %v", got)
+	want := []string{
+		"message: hello", "message: Go away. (third party)", "event: identity.unverified",
+		"message: Go away! (third party)", "event: identity.unverified",
+	}
+	if diff := cmp.Diff(want, d.entries(1)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }
 

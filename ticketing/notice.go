@@ -102,6 +102,10 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 	}
 	v := s.values(t, h.entry)
 	v.Staff = n.Audience == notify.ToStaff
+	if v.Staff && s.doubtful(h.entry) {
+		v.Originator += " (unverified sender)"
+		m.FromName += " (unverified sender)"
+	}
 	if personal(h) {
 		v.RecentAttachments = s.attached(h.entry)
 		v.Attachments = v.RecentAttachments
@@ -109,6 +113,12 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 	s.mail(t, p, m, tpl, v)
 	last := &s.messages[len(s.messages)-1].Deliveries[0]
 	last.Hold, last.Unsubscribe = n.Delay, n.Audience != notify.ToRequester
+}
+
+// doubtful tells whether staff must be warned of who wrote the entry: somebody who takes no part in the ticket, or
+// who only claims to be one of them.
+func (s *scene) doubtful(e Entry) bool {
+	return e.ThirdParty || s.org.Staff[e.Author] != nil && !s.by.Staff
 }
 
 // personal tells whether the mail about it carries the words of a person.

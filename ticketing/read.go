@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"mxdesk/internal/id"
+	"mxdesk/internal/mailauth"
+	"mxdesk/internal/message"
 )
 
 // MaxPage is the most rows of one page of a list.
@@ -143,21 +145,39 @@ func (s *Service) Letter(ctx context.Context, organisation int32, letter id.ID) 
 	return l, notFound(err)
 }
 
-// RawLetter returns a letter as it came, with our Received field above it.
+// RawLetter returns a letter as it came, below our Received field and our Authentication-Results. Fields of that
+// name in the letter that claim to be ours are left out (RFC 8601 section 5).
 func (s *Service) RawLetter(ctx context.Context, organisation int32, letter id.ID) ([]byte, error) {
-	received, encoding, raw, err := selectRaw(ctx, s.pool, organisation, letter)
+	r, err := selectRaw(ctx, s.pool, organisation, letter)
 	if err != nil {
 		return nil, notFound(err)
 	}
-	out := []byte(received)
-	if encoding == "identity" {
-		return append(out, raw...), nil
+	raw := r.raw
+	if r.encoding != "identity" {
+		if raw, err = s.zstd.DecodeAll(raw, nil); err != nil {
+			return nil, fmt.Errorf("decompress letter %s: %w", letter, err)
+		}
 	}
-	out, err = s.zstd.DecodeAll(raw, out)
-	if err != nil {
-		return nil, fmt.Errorf("decompress letter %s: %w", letter, err)
+	var above []byte
+	if r.verdict != nil {
+		var v message.Verdict
+		if err := json.Unmarshal(r.verdict, &v); err != nil {
+			return nil, fmt.Errorf("stored verdict of letter %s: %w", letter, err)
+		}
+		above = append(above, mailauth.AuthenticationResults(s.AuthservID, v)...)
 	}
-	return out, nil
+	above = append(above, r.received...)
+	return without(above, raw, mailauth.Forged(raw, s.AuthservID)), nil
+}
+
+// without appends raw to above, but for some parts of it.
+func without(above, raw []byte, parts []mailauth.Range) []byte {
+	from := 0
+	for _, p := range parts {
+		above = append(above, raw[from:p.Start]...)
+		from = p.End
+	}
+	return append(above, raw[from:]...)
 }
 
 func notFound(err error) error {

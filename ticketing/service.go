@@ -27,6 +27,9 @@ var (
 
 // Service is what staff and admins can ask for and do, besides mail. Every call is for one organisation.
 type Service struct {
+	// AuthservID names this server in the Authentication-Results of exported letters (RFC 8601 section 2.2).
+	AuthservID string
+
 	pool      *pgxpool.Pool
 	directory *Directory
 	queue     *outbound.Queue
@@ -43,7 +46,7 @@ func NewService(pool *pgxpool.Pool, directory *Directory, queue *outbound.Queue,
 	if err != nil {
 		return nil, err
 	}
-	return &Service{pool: pool, directory: directory, queue: queue, clock: clock, zstd: dec}, nil
+	return &Service{AuthservID: "mxdesk.invalid", pool: pool, directory: directory, queue: queue, clock: clock, zstd: dec}, nil
 }
 
 func newDecoder() (*zstd.Decoder, error) {

@@ -138,11 +138,20 @@ func selectTraced(ctx context.Context, q querier, organisation int32, letter id.
 	return pgx.CollectRows(rows, pgx.RowToStructByName[LetterSummary])
 }
 
-const sqlSelectRaw = `SELECT received_field, encoding, raw FROM letters WHERE organisation_id = $1 AND letter_id = $2`
+const sqlSelectRaw = `
+SELECT received_field, verdict, encoding, raw FROM letters WHERE organisation_id = $1 AND letter_id = $2`
 
-func selectRaw(ctx context.Context, q querier, organisation int32, letter id.ID) (received, encoding string, raw []byte, err error) {
-	err = q.QueryRow(ctx, sqlSelectRaw, organisation, letter).Scan(&received, &encoding, &raw)
-	return received, encoding, raw, err
+// rawRow is what the export of a letter is made of.
+type rawRow struct {
+	received string
+	verdict  []byte // nil: not checked
+	encoding string
+	raw      []byte
+}
+
+func selectRaw(ctx context.Context, q querier, organisation int32, letter id.ID) (r rawRow, err error) {
+	err = q.QueryRow(ctx, sqlSelectRaw, organisation, letter).Scan(&r.received, &r.verdict, &r.encoding, &r.raw)
+	return r, err
 }
 
 const sqlSelectPeople = `
