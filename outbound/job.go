@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"mxdesk/internal/address"
@@ -127,7 +128,7 @@ func (j *job) learn(a Attempt) {
 		j.lane.answered = true
 	}
 	if a.TLS != "" {
-		j.lane.tls = a.TLS
+		j.lane.tls = strings.TrimSpace(a.TLS + " " + a.TLSPolicy)
 	}
 }
 

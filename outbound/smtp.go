@@ -152,23 +152,31 @@ func (s *SMTP) connect(ctx context.Context, domain string) (*session, error) {
 			}
 		}
 		if err == nil {
-			return &session{client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: t.Host.TLS.String()}, nil
+			return &session{client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host)}, nil
 		}
 		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
-			return nil, &hostError{host: t.Host.Name, ip: t.Addr.Addr(), err: err}
+			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
 		}
 	}
 }
 
 // hostError is why the last host that was tried did not take the connection.
 type hostError struct {
-	host string
+	host route.Host
 	ip   netip.Addr
 	err  error
 }
 
 func (e *hostError) Error() string { return e.err.Error() }
 func (e *hostError) Unwrap() error { return e.err }
+
+// policyName is what the connection to a host had to be, for the log.
+func policyName(h route.Host) string {
+	if h.Policy != "" {
+		return h.Policy
+	}
+	return h.TLS.String()
+}
 
 // smtpConnection is what one batch sees: a connection that is made when needed, and made again
 // when the server ended it.
@@ -278,15 +286,18 @@ func connectFailed(err error) Attempt {
 	a := Attempt{Result: ResultDeferred, Site: true, Reason: bounce.Network, Reply: clean(err.Error())}
 	var at *hostError
 	if errors.As(err, &at) {
-		a.Host, a.IP = at.host, at.ip.String()
+		a.Host, a.IP, a.TLSPolicy = at.host.Name, at.ip.String(), policyName(at.host)
 	}
 	var said *smtpclient.Error
 	if errors.As(err, &said) && said.Reply.Code != 0 {
 		a.Code, a.Enhanced, a.Reply = said.Reply.Code, said.Reply.Enhanced, said.Reply.Text
 		a.Reason = bounce.OfReply(a.Code, a.Enhanced, a.Reply)
 	}
-	if errors.Is(err, smtpclient.ErrTLS) || errors.Is(err, smtpclient.ErrNoTLS) {
+	if errors.Is(err, smtpclient.ErrTLS) || errors.Is(err, smtpclient.ErrNoTLS) || errors.Is(err, smtpclient.ErrInjection) {
 		a.Reason = bounce.TLSRequired
+		if at != nil && at.host.Policy != "" && a.Code == 0 {
+			a.Reply = clean(at.host.Policy + " policy of the site: " + a.Reply)
+		}
 	}
 	return a
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -86,6 +87,29 @@ func (d *Dialer) DialFirst(ctx context.Context, targets []Target) (nc net.Conn, 
 		}
 	}
 	return nil, 0, errors.Join(failures...)
+}
+
+// DialName is for an http.Transport: it connects to "host:port", whose host the Resolver finds, with the
+// same care for addresses.
+func (r *Router) DialName(d *Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, _, address string) (net.Conn, error) {
+		name, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("port %q: %w", port, err)
+		}
+		addresses, _, err := r.Resolver.IP(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("look up %s: %w", name, err)
+		}
+		addresses = inTurn(addresses)
+		host := Host{Name: name, Addresses: addresses[:min(len(addresses), maxHostAddresses)], Port: uint16(number)}
+		nc, _, err := d.DialFirst(ctx, Targets([]Host{host}))
+		return nc, err
+	}
 }
 
 // check is the last look at an address, just before the connection is made.

@@ -20,5 +20,18 @@
 // Hosts and refused once more by the Dialer at the moment of connecting, so that it does
 // not matter how old or by whom the answer was. Hosts which the operator configured are trusted.
 //
-// Reading order: route.go, forbidden.go, dialer.go.
+// What the domain published about TLS, and what a connection to its host must then be; DANE is asked about only
+// when every answer on the way was authentic, and goes before MTA-STS (RFC 8461 section 2):
+//
+//	TLSA of the host        MTA-STS of the domain     the connection
+//	usable                  any                       TLS, certificate by TLSA
+//	lookup failed           any                       none: this host is left out
+//	none usable             not enforced              TLS with any certificate
+//	none, or none usable    enforced, host matches    TLS, certificate by name
+//	none, or none usable    enforced, no match        none: this host is left out
+//	none                    none, testing             TLS if offered
+//
+// No host left is a temporary error, tls_required. A policy is never answered with plaintext.
+//
+// Reading order: route.go, policy.go, forbidden.go, dialer.go.
 package route

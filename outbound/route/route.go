@@ -13,6 +13,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/bounce"
 	"mxdesk/internal/dns"
+	"mxdesk/outbound/mtasts"
 	"mxdesk/outbound/smtpclient"
 )
 
@@ -32,6 +33,7 @@ type Host struct {
 	Port      uint16                // TCP port
 	TLS       smtpclient.TLSLevel   // what the connection must be
 	Implicit  bool                  // TLS from the first byte
+	Policy    string                // who says so: PolicyDANE, …; "": nobody but us
 	Verify    smtpclient.VerifyFunc // judges the certificate in place of the roots; nil without such a policy
 	Auth      *smtpclient.Auth      // for a smart host
 	Authentic bool                  // every DNS answer on the way here was vouched for by a validating resolver (what DANE needs)
@@ -65,6 +67,9 @@ type Router struct {
 	Own          []netip.Addr // our own addresses, as seen from outside
 	AllowPrivate bool         // for tests and closed networks: deliver to any address
 	Port         uint16       // where MX hosts listen; 0 is 25
+
+	// MTASTS finds the MTA-STS policy of a domain; an error means that it is not known whether there is one. nil: none has.
+	MTASTS func(ctx context.Context, domain string) (mtasts.Policy, error)
 }
 
 // Smarthost is a relay that takes all mail of an organisation.
@@ -101,7 +106,11 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 	case len(exchangers) == 0:
 		return nil, unknown("no MX record of the domain names a host", nil)
 	}
-	return r.choose(exchangers, r.resolve(ctx, exchangers), authentic)
+	hosts, err := r.choose(exchangers, r.resolve(ctx, exchangers), authentic)
+	if err != nil {
+		return nil, err
+	}
+	return r.secure(ctx, domain, hosts)
 }
 
 // Via finds the addresses of a smart host. Its errors are always temporary: a mistake in our own

@@ -1,0 +1,104 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"mxdesk/internal/bounce"
+	"mxdesk/internal/dns"
+	"mxdesk/outbound/dane"
+	"mxdesk/outbound/mtasts"
+	"mxdesk/outbound/smtpclient"
+)
+
+// Who decides what the connection to a host must be: the values of Host.Policy.
+const (
+	PolicyDANE     = "dane"            // TLSA records verify the certificate
+	PolicyDANEOnly = "dane-unusable"   // there are TLSA records, but they can verify nothing: TLS alone
+	PolicyMTASTS   = "mta-sts"         // enforced
+	PolicyTesting  = "mta-sts-testing" // published, but not to be enforced
+)
+
+// ErrPolicy is wrapped by the error for hosts that the TLS policies of a domain rule out.
+var ErrPolicy = errors.New("TLS policy")
+
+// secure applies what the domain and its hosts published about TLS. Hosts that must not be used are left out.
+func (r *Router) secure(ctx context.Context, domain string, hosts []Host) ([]Host, error) {
+	var policy mtasts.Policy
+	if r.MTASTS != nil {
+		var err error
+		if policy, err = r.MTASTS(ctx, domain); err != nil {
+			return nil, &Error{Reason: bounce.Network, Status: "4.4.3", Text: "the TLS policy of the domain is not known", Err: err}
+		}
+	}
+	out := hosts[:0:0]
+	var refused error
+	for i, t := range r.lookupTLSA(ctx, hosts) {
+		h, err := demand(hosts[i], t, policy, domain)
+		if err != nil {
+			refused = err
+			continue
+		}
+		out = append(out, h)
+	}
+	if len(out) == 0 {
+		return nil, &Error{Reason: bounce.TLSRequired, Status: "4.7.5", Text: "the TLS policy of the domain allows none of its hosts", Err: refused}
+	}
+	return out, nil
+}
+
+// tlsa is what the DNS says of the certificates of one host; nothing, unless it can be believed.
+type tlsa struct {
+	records []dns.TLSA
+	err     error
+}
+
+// lookupTLSA asks for the TLSA records of the hosts that were found by authentic answers alone, at once. Without them
+// the records of the host could be anybody's (RFC 7672 section 2.2).
+func (r *Router) lookupTLSA(ctx context.Context, hosts []Host) []tlsa {
+	all := make([]tlsa, len(hosts))
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		if !h.Authentic {
+			continue
+		}
+		wg.Go(func() {
+			records, authentic, err := r.Resolver.TLSA(ctx, fmt.Sprintf("_%d._tcp.%s", h.Port, h.Name))
+			switch {
+			case errors.Is(err, dns.ErrNotFound): // also a name that does not exist
+			case err != nil:
+				all[i].err = err
+			case authentic:
+				all[i].records = records
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// demand is the decision (pure): what the connection to h must be. The error, for a host that must not be
+// used, wraps ErrPolicy.
+func demand(h Host, t tlsa, policy mtasts.Policy, domain string) (Host, error) {
+	if t.err != nil { // an attacker may have hidden the records (RFC 7672 section 2.1.2)
+		return h, fmt.Errorf("%w: TLSA records of %s: %w", ErrPolicy, h.Name, t.err)
+	}
+	if usable := dane.Usable(t.records); len(usable) > 0 {
+		h.TLS, h.Policy, h.Verify = smtpclient.TLSVerified, PolicyDANE, dane.Verify(usable, h.Name, domain)
+		return h, nil
+	}
+	if len(t.records) > 0 {
+		h.TLS, h.Policy = smtpclient.TLSRequired, PolicyDANEOnly
+	}
+	switch {
+	case policy.Enforced() && !policy.Matches(h.Name):
+		return h, fmt.Errorf("%w: MTA-STS of %s does not name %s", ErrPolicy, domain, h.Name)
+	case policy.Enforced():
+		h.TLS, h.Policy = smtpclient.TLSVerified, PolicyMTASTS
+	case policy.Mode == mtasts.Testing && h.Policy == "":
+		h.Policy = PolicyTesting
+	}
+	return h, nil
+}
