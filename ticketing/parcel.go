@@ -136,11 +136,9 @@ func (p *parcel) want(w *wanted) {
 	if !p.from.IsZero() && p.staff == nil {
 		w.addresses[addressKey{org, p.from.Key()}] = true
 	}
-	if len(p.targets) > 0 {
-		for _, a := range p.copied {
-			if p.tenant.StaffByAddress(a) == nil {
-				w.addresses[addressKey{org, a.Key()}] = true
-			}
+	for _, a := range p.copied { // also of a reply: it may come too late and open a ticket
+		if p.tenant.StaffByAddress(a) == nil {
+			w.addresses[addressKey{org, a.Key()}] = true
 		}
 	}
 	for _, c := range p.commands {
