@@ -57,10 +57,17 @@ FROM unnest($1::integer[], $2::uuid[]) AS w(organisation_id, delivery_id)
 LEFT JOIN deliveries d ON d.organisation_id = w.organisation_id AND d.delivery_id = w.delivery_id
 LEFT JOIN deliveries_done f ON f.organisation_id = w.organisation_id AND f.delivery_id = w.delivery_id`
 
+// Some clients give many letters the same Message-ID. The newest tickets that hold it are enough; to read and lock all
+// would let strangers make every answer slow.
+const ticketsOfID = `CROSS JOIN LATERAL (
+        SELECT organisation_id, hash, ticket_number FROM message_ids
+        WHERE organisation_id = w.organisation_id AND hash = w.hash
+        ORDER BY ticket_number DESC LIMIT 10) m`
+
 const sqlSelectThreads = `
 SELECT m.organisation_id, m.hash, m.ticket_number
 FROM unnest($1::integer[], $2::bytea[]) AS w(organisation_id, hash)
-JOIN message_ids m ON m.organisation_id = w.organisation_id AND m.hash = w.hash
+` + ticketsOfID + `
 ORDER BY m.ticket_number DESC`
 
 // The tickets that are named, directly, by a Message-ID or by a delivery, and those they were merged into; locked in the
@@ -71,7 +78,7 @@ WITH RECURSIVE named AS (
     UNION
     SELECT m.organisation_id, m.ticket_number, 0
     FROM unnest($3::integer[], $4::bytea[]) AS w(organisation_id, hash)
-    JOIN message_ids m ON m.organisation_id = w.organisation_id AND m.hash = w.hash
+    ` + ticketsOfID + `
     UNION
     SELECT w.organisation_id, COALESCE(d.ticket_number, f.ticket_number), 0
     FROM unnest($5::integer[], $6::uuid[]) AS w(organisation_id, delivery_id)
