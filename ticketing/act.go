@@ -26,25 +26,21 @@ type commandResult struct {
 }
 
 // readCommands takes the commands that count: not those of somebody who takes no part in the ticket, nor those
-// that his letter before carried in the same subject.
+// that his letter before carried in the same subject. What is marked as a note is one always: it must not reach customers.
 func (d *decider) readCommands(t *Ticket, role command.Role) actions {
 	var act actions
-	if len(d.commands) == 0 {
-		return act
-	}
 	if role == "" {
-		d.note("commands: ignored, the sender takes no part in the ticket")
+		if len(d.commands) > 0 {
+			d.note("commands: ignored, the sender takes no part in the ticket")
+		}
 		return act
 	}
-	if p := t.participant(d.by.Person); p != nil {
-		if p.LastCommands == clip(d.content.Subject, maxSubject) {
-			d.note("commands: ignored, the sender's last letter had the same subject")
-			return act
-		}
-		p.LastCommands = clip(d.content.Subject, maxSubject)
-		d.touch(p)
+	commands := d.commands
+	if !d.newSubject(t) {
+		d.note("commands: ignored but #note#, the sender's last letter had the same subject")
+		commands = slices.DeleteFunc(slices.Clone(commands), func(c command.Command) bool { return c.Name != command.Note })
 	}
-	for _, c := range d.commands {
+	for _, c := range commands {
 		if c.Name == command.Unknown && role != command.Staff {
 			continue
 		}
@@ -53,6 +49,25 @@ func (d *decider) readCommands(t *Ticket, role command.Role) actions {
 		act.note = act.note || c.Name == command.Note && command.Allowed(c.Name, role)
 	}
 	return act
+}
+
+// newSubject tells whether the subject is another than that of the sender's last letter, if that held commands; and keeps
+// it for the next one.
+func (d *decider) newSubject(t *Ticket) bool {
+	p := t.participant(d.by.Person)
+	if p == nil {
+		return true
+	}
+	held := ""
+	if len(d.commands) > 0 {
+		held = clip(d.content.Subject, maxSubject)
+	}
+	if p.LastCommands == held {
+		return held == ""
+	}
+	p.LastCommands = held
+	d.touch(p)
+	return true
 }
 
 // run does what the commands ask for, in their order, and sends staff a receipt when something was not done.

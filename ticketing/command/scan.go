@@ -66,7 +66,7 @@ func cut(s string) (string, []Command) {
 			b.WriteString(s[:next]) // the second hash may be the first one of a command
 		}
 		if c.Name != Unknown || c.Err != "" {
-			if len(found) < maxCommands {
+			if len(found) < maxCommands || c.Name == Note { // a note must not become public for what stands before it
 				c.Raw = "#" + words[:end] + "#"
 				found = append(found, c)
 			}

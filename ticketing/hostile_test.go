@@ -1,0 +1,149 @@
+package ticketing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"mxdesk/internal/id"
+	"mxdesk/internal/message"
+)
+
+// A client that answers its own earlier note keeps the subject. The command is not new, but what was marked as for
+// staff alone must stay with staff.
+func TestNoteInTheSameSubjectStaysANote(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	told := to(t, d.sentMail(), "anna@staff.test")
+	for _, words := range []string{"Carl is difficult.", "And he is late with his bills."} {
+		d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #note#", text: words})
+	}
+	if got := d.entries(1); len(got) != 3 || got[1] != "note: Carl is difficult." || got[2] != "note: And he is late with his bills." {
+		t.Errorf("entries %v", got)
+	}
+	for _, m := range d.sentMail() {
+		if m.To == "carl@client.test" {
+			t.Errorf("the customer was sent %+v", m)
+		}
+	}
+}
+
+// However many commands stand before it.
+func TestNoteBehindManyCommandsStaysANote(t *testing.T) {
+	d, mails := agentWrites(t, "Re: Question "+strings.Repeat("#tag a# ", 25)+"#note#", "Carl is difficult.")
+	if got := d.entries(1); got[1] != "note: Carl is difficult." {
+		t.Errorf("entries %v", got)
+	}
+	for _, m := range mails {
+		if m.To == "carl@client.test" {
+			t.Errorf("the customer was sent %+v", m)
+		}
+	}
+}
+
+// Only the sender's letter just before counts: a command that is written anew after another letter runs again.
+func TestCommandRunsAgainAfterAnotherLetter(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	ack := to(t, d.sentMail(), "carl@client.test")
+	for _, subject := range []string{"Re: Question #close#", "Re: Question", "Re: Question #close#"} {
+		d.must(mail{from: "carl@client.test", to: []string{ack.ReplyTo}, subject: subject, text: "Words for " + subject})
+	}
+	if s := d.ticket(1).Status; s != Closed {
+		t.Errorf("status %s", s)
+	}
+}
+
+// A reply long after the end opens a ticket; that people in its Cc are known already must not keep it out.
+func TestLateReplyWithKnownPeopleInCc(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "bob@client.test", to: []string{"help@example.test"}, subject: "Other", text: "hello"})
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question #close#", text: "hello"})
+	ack := to(t, d.sentMail(), "carl@client.test")
+	d.must(mail{from: "carl@client.test", to: []string{ack.ReplyTo}, subject: "Re: Question #close#", text: "Done."})
+	d.later(31 * 24 * time.Hour)
+	d.must(mail{
+		from: "carl@client.test", to: []string{ack.ReplyTo}, subject: "Re: Question", text: "Once more.",
+		header: "Cc: Bob <bob@client.test>\r\n",
+	})
+	k := d.ticket(d.tickets()[0].Number)
+	if k.Follows != ack.Ticket || len(k.Participants) != 3 {
+		t.Errorf("ticket %+v", k)
+	}
+}
+
+// A letter that is refused is not stored, so the same one right behind it must not be acknowledged as known.
+func TestRefusedLetterIsNotKnown(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"accept_unregistered": false}`)
+	l := mail{from: "eve@client.test", to: []string{"help@example.test"}, subject: "Hello", text: "hello"}.letter(d.clock())
+	again := *l
+	again.ID = id.New()
+	var jobs []*job
+	for _, letter := range []*message.Letter{l, &again} {
+		j, err := d.intake.prepare(context.Background(), letter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	d.intake.commitAll(jobs)
+	for i, j := range jobs {
+		if err := <-j.done; err != nil {
+			t.Fatal(err)
+		}
+		if letter, err := j.receipt(); !errors.Is(err, message.ErrUnregistered) {
+			t.Errorf("letter %d: %v, %v", i, letter, err)
+		}
+	}
+}
+
+// Somebody who takes part in one ticket is a stranger in the other one whose address he got hold of.
+func TestThirdPartyInTheSecondTicket(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Carl's", text: "hello"})
+	carl := to(t, d.sentMail(), "carl@client.test")
+	d.must(mail{from: "bob@client.test", to: []string{"help@example.test"}, subject: "Bob's", text: "hello"})
+	bob := to(t, d.sentMail(), "bob@client.test")
+	d.must(mail{from: "carl@client.test", to: []string{carl.ReplyTo, bob.ReplyTo}, subject: "Re: Carl's", text: "More."})
+	if got := d.entries(carl.Ticket); got[1] != "message: More." {
+		t.Errorf("Carl's ticket: %v", got)
+	}
+	if got := d.entries(bob.Ticket); got[1] != "message: More. (third party)" {
+		t.Errorf("Bob's ticket: %v", got)
+	}
+}
+
+// Many tickets can hold one Message-ID, when a client gives all its letters the same one. An answer to it
+// must not lock them all.
+func TestOneMessageIDInManyTickets(t *testing.T) {
+	d := newDesk(t)
+	const kept = 10 // ticketsOfID
+	const many = kept + 10
+	for i := range many {
+		d.must(mail{
+			from: fmt.Sprintf("c%d@client.test", i), to: []string{"help@example.test"}, subject: "Hello", text: "hello", messageID: "same@client.test",
+		})
+	}
+	last := fmt.Sprintf("c%d@client.test", many-1)
+	answer := mail{from: last, to: []string{"help@example.test"}, subject: "Re: Hello", text: "more", header: "In-Reply-To: <same@client.test>\r\n"}
+	j, err := d.intake.prepare(context.Background(), answer.letter(d.clock()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(d.clock())
+	if err := w.load(context.Background(), d.pool, wantedBy([]*job{j}), false); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.tickets) != kept {
+		t.Errorf("%d tickets were locked, want %d", len(w.tickets), kept)
+	}
+	d.must(answer)
+	newest := d.tickets()[0].Number
+	if got := d.entries(newest); len(got) != 2 {
+		t.Errorf("entries of #%d, the ticket of %s: %v", newest, last, got)
+	}
+}
