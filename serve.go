@@ -209,7 +209,7 @@ func (s *server) makeSMTP() error {
 		return err
 	}
 	c.Listeners = listeners
-	if c.LMTPListeners, err = listen(f.LMTPListen); err != nil {
+	if c.LMTPListeners, err = listenLMTP(f.LMTPListen); err != nil {
 		return err
 	}
 	c.ProxyNetworks = f.ProxyNetworks
@@ -221,6 +221,24 @@ func (s *server) makeSMTP() error {
 	}
 	s.smtp, err = smtpd.New(c, s.intake)
 	return err
+}
+
+// listenLMTP opens the listeners for LMTP. A mail server runs as somebody else, so who may enter the folder of a socket
+// may use it.
+func listenLMTP(addresses []config.Listener) ([]net.Listener, error) {
+	open, err := listen(addresses)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addresses {
+		if a.Network != "unix" {
+			continue
+		}
+		if err := os.Chmod(a.Address, 0o666); err != nil {
+			return nil, fmt.Errorf("open %s to mail servers: %w", a, err)
+		}
+	}
+	return open, nil
 }
 
 // listen opens listeners; all or none.
@@ -238,8 +256,7 @@ func listen(addresses []config.Listener) (open []net.Listener, err error) {
 	return open, nil
 }
 
-// listenOn opens one listener. A Unix socket that nobody answers any more was left by a kill -9, and is replaced. Who may
-// connect to one is the matter of its folder.
+// listenOn opens one listener. A Unix socket that nobody answers any more was left by a kill -9, and is replaced.
 func listenOn(a config.Listener) (net.Listener, error) {
 	if a.Network != "unix" {
 		return net.Listen(a.Network, a.Address)
@@ -251,15 +268,7 @@ func listenOn(a config.Listener) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen(a.Network, a.Address)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(a.Address, 0o666); err != nil {
-		_ = l.Close()
-		return nil, err
-	}
-	return l, nil
+	return net.Listen(a.Network, a.Address)
 }
 
 // adminServers serve the API and, apart from it, the metrics.

@@ -51,6 +51,12 @@ type Config struct {
 type SMTP struct {
 	// Where letters are taken: HOST:PORT, or unix:PATH.
 	Listen []Listener `toml:"listen" default:":25" dev:"127.0.0.1:2525"`
+	// Where mail servers of yours may bring letters by LMTP (RFC 2033): HOST:PORT, or unix:PATH. They are trusted: limits
+	// per client network, blocklists and SPF are their work. Everybody who may enter its folder can use a Unix socket.
+	LMTPListen []Listener `toml:"lmtp_listen"`
+	// Networks of proxies. A connection from there begins with a header of the PROXY protocol, version 1 or 2, which
+	// names the client.
+	ProxyNetworks []netip.Prefix `toml:"proxy_networks"`
 	// Sessions at one time.
 	MaxConnections int `toml:"max_connections" default:"1000" min:"1" max:"100000"`
 	// Sessions at one time from one client network (IPv4 /32, IPv6 /64).

@@ -61,9 +61,6 @@ func (w *wire) Write(p []byte) (n int, err error) {
 	} else {
 		w.relay(line, code, final)
 	}
-	if final {
-		w.reason = ""
-	}
 	return len(p), nil
 }
 
@@ -83,7 +80,9 @@ func (w *wire) relay(line string, code int, final bool) {
 	case begins && w.cmd.verb == "BDAT":
 		// Refused, but the client does not wait to send the chunk (RFC 3030 section 2).
 		w.skip = w.cmd.octets
-	case code == 250 && w.cmd.verb == "EHLO" && !w.saying:
+	case code == 250 && w.lmtp && line[4:] == "CHUNKING":
+		return // the replies to a last chunk would be several
+	case code == 250 && (w.cmd.verb == "EHLO" || w.cmd.verb == "LHLO") && !w.saying:
 		w.out = append(w.out, "250-"+w.srv.cfg.Hostname+" at your service\r\n"...)
 		if w.srv.tls != nil && w.handshake == "" {
 			w.out = append(w.out, "250-STARTTLS\r\n"...)

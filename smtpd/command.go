@@ -20,7 +20,7 @@ type command struct {
 // verbs are the commands that exist; all others end here, so that go-smtp, which hangs up after
 // four of them, does not see them.
 var verbs = map[string]bool{
-	"HELO": true, "EHLO": true, "MAIL": true, "RCPT": true, "DATA": true, "BDAT": true, "RSET": true, "NOOP": true,
+	"HELO": true, "EHLO": true, "LHLO": true, "MAIL": true, "RCPT": true, "DATA": true, "BDAT": true, "RSET": true, "NOOP": true,
 	"QUIT": true, "VRFY": true, "EXPN": true, "HELP": true, "STARTTLS": true, "AUTH": true,
 }
 
@@ -46,7 +46,7 @@ func parseCommand(line, defaultDomain string) (command, reply) {
 	}
 	c := command{verb: verb, line: verb}
 	switch verb {
-	case "HELO", "EHLO":
+	case "HELO", "EHLO", "LHLO":
 		if arg == "" {
 			return command{}, replyArguments
 		}

@@ -25,6 +25,11 @@ type Config struct {
 	Listen []string
 	// Listeners were opened by somebody else (socket activation); Run closes them.
 	Listeners []net.Listener
+	// LMTPListeners are for mail servers of ours, which have dealt with the client: limits per network, blocklists
+	// and SPF are not for them. Run closes them.
+	LMTPListeners []net.Listener
+	// ProxyNetworks are where proxies connect from, whose connections begin with a PROXY header.
+	ProxyNetworks []netip.Prefix
 	// GetCertificate answers for STARTTLS; nil means that STARTTLS is not offered.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// SpoolDir is where letters above SpoolAbove lie while they arrive; default os.TempDir().
@@ -165,7 +170,7 @@ func (c Config) validate() error {
 	switch {
 	case c.Hostname == "":
 		return errors.New("smtpd: no host name")
-	case len(c.Listen)+len(c.Listeners) == 0:
+	case len(c.Listen)+len(c.Listeners)+len(c.LMTPListeners) == 0:
 		return errors.New("smtpd: no address to listen on")
 	case c.MaxCommandLine < 512 || c.MaxCommandLine > inBuffer/2:
 		return errors.New("smtpd: the limit of a command line must be 512 to 8192 octets")

@@ -3,6 +3,7 @@
 // # States of a connection
 //
 //	connected   limits in all and per network         421, or a wire is made
+//	PROXY       header of a listed proxy              421, or the client is known
 //	banner      octets before it                      554, end
 //	command     one whole clean line at a time        to go-smtp, or answered by the wire
 //	STARTTLS    handshake below the wire              what go-smtp knew of the client is forgotten
@@ -36,11 +37,12 @@
 //
 // go-smtp parses parameters, keeps the sequence of commands and calls the session. The wire is the net.Conn that it
 // is given, below which TLS lies. It hands over one command line at a time, in a form that has been checked, and keeps bodies to
-// itself: for the library a letter is DATA and an end mark.
+// itself: for the library a letter is DATA and an end mark. LMTP is the same without chunks: go-smtp writes the one reply
+// of the session once for each recipient, and that is true, because a letter is taken for all of them or for none.
 //
 // # Reading order
 //
-// backend.go, config.go, server.go, listener.go (who may connect), wire.go, command.go, body.go, answer.go, tls.go (octets
+// backend.go, config.go, server.go, listener.go, proxy.go, client.go (who connects), wire.go, command.go, body.go, answer.go, tls.go (octets
 // to commands and bodies), session.go, transaction.go, policy.go, verify.go (one letter), reply.go (all we
 // say), spool.go, metrics.go, certificate.go.
 package smtpd

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,7 +12,8 @@ import (
 // the others as wires. It never waits for a client.
 type gate struct {
 	net.Listener
-	srv *Server
+	srv  *Server
+	lmtp bool // those who come here speak LMTP, and are spared what is meant for strangers
 }
 
 // Accept returns the next connection that may stay.
@@ -21,19 +23,27 @@ func (g gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if w := g.srv.admitConn(conn); w != nil {
+		if w := g.srv.admitConn(conn, g.lmtp); w != nil {
 			return w, nil
 		}
 	}
 }
 
 // admitConn makes a wire of conn, or answers 421, closes it and returns nil.
-func (s *Server) admitConn(conn net.Conn) *wire {
+func (s *Server) admitConn(conn net.Conn, lmtp bool) *wire {
 	client := clientOf(conn)
 	now := s.cfg.Now()
-	r := s.limits.enter(client, now)
+	proxied := !lmtp && contains(s.cfg.ProxyNetworks, client)
+	var r reply
+	if counted := !lmtp && !proxied; counted {
+		r = s.limits.enter(client, now)
+	} else {
+		r = s.limits.enterTotal()
+	}
 	if r.isZero() {
-		return s.newWire(conn, client, now)
+		w := s.newWire(conn, client, now)
+		w.lmtp, w.proxied, w.counted = lmtp, proxied, !lmtp && !proxied
+		return w
 	}
 	// A new socket has room for one line; the deadline only makes sure.
 	_ = conn.SetWriteDeadline(now.Add(time.Second))
@@ -93,45 +103,71 @@ func newLimits(cfg *Config) *limits {
 
 // enter counts a new connection, or says which limit it is over. leave undoes it.
 func (l *limits) enter(client netip.Addr, now time.Time) reply {
+	if r := l.enterTotal(); !r.isZero() {
+		return r
+	}
+	r := l.enterNetwork(client, now)
+	if !r.isZero() {
+		l.leaveTotal()
+	}
+	return r
+}
+
+// enterTotal counts a connection whose client is not known yet, or is spared. leaveTotal undoes it.
+func (l *limits) enterTotal() reply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open >= l.total {
 		return replyTooManyOpen
 	}
-	if !l.spared(client) {
-		n := l.load(network(client), now)
-		n.tokens = min(float64(l.perMinute), n.tokens+now.Sub(n.at).Minutes()*float64(l.perMinute))
-		n.at = now
-		if n.open >= l.perNetwork {
-			return replyTooManyNetwork
-		}
-		if n.tokens < 1 {
-			return replyTooManyNew
-		}
-		n.tokens--
-		n.open++
-	}
 	l.open++
+	return reply{}
+}
+
+// enterNetwork counts a connection for its client's network. leaveNetwork undoes it.
+func (l *limits) enterNetwork(client netip.Addr, now time.Time) reply {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if contains(l.exempt, client) {
+		return reply{}
+	}
+	n := l.load(network(client), now)
+	n.tokens = min(float64(l.perMinute), n.tokens+now.Sub(n.at).Minutes()*float64(l.perMinute))
+	n.at = now
+	if n.open >= l.perNetwork {
+		return replyTooManyNetwork
+	}
+	if n.tokens < 1 {
+		return replyTooManyNew
+	}
+	n.tokens--
+	n.open++
 	return reply{}
 }
 
 // leave gives a connection's place back.
 func (l *limits) leave(client netip.Addr) {
+	l.leaveTotal()
+	l.leaveNetwork(client)
+}
+
+func (l *limits) leaveTotal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
+}
+
+func (l *limits) leaveNetwork(client netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if n := l.networks[network(client)]; n != nil && n.open > 0 {
 		n.open--
 	}
 }
 
-func (l *limits) spared(client netip.Addr) bool {
-	for _, p := range l.exempt {
-		if p.Contains(client) {
-			return true
-		}
-	}
-	return false
+// contains tells whether one of the networks has the address.
+func contains(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // load finds or makes the entry of a network. When there are too many, those with nothing open

@@ -49,6 +49,7 @@ var (
 	replyHarvest         = reply{421, smtp.EnhancedCode{4, 7, 0}, "Limit of refused recipients", "refused-recipients"}
 	replyPanic           = reply{421, smtp.EnhancedCode{4, 3, 0}, "Internal error, try again later", "panic"}
 	replyHandshake       = reply{421, smtp.EnhancedCode{4, 7, 0}, "TLS handshake failed", "tls-handshake"}
+	replyBadProxy        = reply{421, smtp.EnhancedCode{4, 3, 0}, "No PROXY header, or a wrong one", "proxy-header"}
 	replyGone            = reply{421, smtp.EnhancedCode{4, 4, 2}, "Connection lost", "connection-lost"}
 
 	replyLineEnd      = reply{500, smtp.EnhancedCode{5, 5, 2}, "A line ends with <CR><LF>", "bad-command"}
@@ -57,6 +58,7 @@ var (
 	replyUnknown      = reply{500, smtp.EnhancedCode{5, 5, 1}, "Unknown command", "bad-command"}
 	replyNoAuth       = reply{502, smtp.EnhancedCode{5, 5, 1}, "No AUTH here", "bad-command"}
 	replyArguments    = reply{501, smtp.EnhancedCode{5, 5, 4}, "Syntax error in the arguments", "bad-command"}
+	replyLHLO         = reply{500, smtp.EnhancedCode{5, 5, 1}, "LMTP begins with LHLO, SMTP with EHLO", "bad-command"}
 	replyHelloFirst   = reply{503, smtp.EnhancedCode{5, 5, 1}, "Say EHLO first", "bad-command"}
 	replyInChunks     = reply{503, smtp.EnhancedCode{5, 5, 1}, "Not between the chunks of a letter", "bad-command"}
 	replyNoTLS        = reply{502, smtp.EnhancedCode{5, 5, 1}, "No TLS here", "bad-command"}

@@ -26,6 +26,7 @@ type Server struct {
 	limits  *limits
 	space   *space
 	smtp    *smtp.Server
+	lmtp    *smtp.Server
 
 	ready chan struct{} // closed when addrs is set
 	addrs []net.Addr
@@ -65,22 +66,29 @@ func New(cfg Config, backend Backend) (*Server, error) {
 			return nil, fmt.Errorf("smtpd: registering metrics: %w", err)
 		}
 	}
-	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
-	s.smtp.Domain = cfg.Hostname
-	s.smtp.MaxRecipients = cfg.MaxRecipients
-	s.smtp.MaxMessageBytes = cfg.MaxSize
-	s.smtp.MaxLineLength = 0 // the wire knows commands from text
-	s.smtp.EnableSMTPUTF8 = true
-	s.smtp.EnableDSN = true
-	s.smtp.ErrorLog = libraryLog{cfg.Log}
+	s.smtp, s.lmtp = s.library(false), s.library(true)
 	return s, nil
+}
+
+// library is go-smtp's part of the server.
+func (s *Server) library(lmtp bool) *smtp.Server {
+	l := smtp.NewServer(smtp.BackendFunc(s.newSession))
+	l.LMTP = lmtp
+	l.Domain = s.cfg.Hostname
+	l.MaxRecipients = s.cfg.MaxRecipients
+	l.MaxMessageBytes = s.cfg.MaxSize
+	l.MaxLineLength = 0 // the wire knows commands from text
+	l.EnableSMTPUTF8 = true
+	l.EnableDSN = true
+	l.ErrorLog = libraryLog{s.cfg.Log}
+	return l
 }
 
 // Ready is closed when the server listens.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Addrs are the addresses on which the server listens, in the order of Config.Listen and then
-// Config.Listeners. It waits for Ready.
+// Addrs are the addresses on which the server listens, in the order of Config.Listen, Config.Listeners and
+// Config.LMTPListeners. It waits for Ready.
 func (s *Server) Addrs() []net.Addr {
 	<-s.ready
 	return s.addrs
@@ -99,6 +107,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	firstLMTP := len(listeners)
+	listeners = append(listeners, s.cfg.LMTPListeners...)
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer s.cancel()
 	for _, l := range listeners {
@@ -107,8 +117,12 @@ func (s *Server) Run(ctx context.Context) error {
 	close(s.ready)
 
 	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { ended <- s.smtp.Serve(gate{l, s}) }()
+	for i, l := range listeners {
+		library, lmtp := s.smtp, i >= firstLMTP
+		if lmtp {
+			library = s.lmtp
+		}
+		go func() { ended <- library.Serve(gate{l, s, lmtp}) }()
 	}
 	left := len(listeners)
 	select {
@@ -152,6 +166,7 @@ func (s *Server) stopSessions() error {
 	ended := make(chan struct{})
 	go func() {
 		_ = s.smtp.Shutdown(context.Background())
+		_ = s.lmtp.Shutdown(context.Background())
 		close(ended)
 	}()
 	timer := time.NewTimer(s.cfg.StopTimeout)
@@ -195,7 +210,10 @@ func (s *Server) closed(w *wire) {
 	s.mu.Lock()
 	delete(s.wires, w)
 	s.mu.Unlock()
-	s.limits.leave(w.client)
+	s.limits.leaveTotal()
+	if w.counted {
+		s.limits.leaveNetwork(w.client)
+	}
 	s.metrics.open.Dec()
 	if s.cfg.Log.Enabled(w.ctx, slog.LevelDebug) {
 		s.cfg.Log.Debug("session closed", "session", w.id.String(), "client", w.client.String(),

@@ -123,11 +123,14 @@ func (s *session) accept(kept *store) reply {
 func (s *session) facts(ctx context.Context) message.Session {
 	w := s.wire
 	protocol := "SMTP"
-	if w.esmtp {
+	switch {
+	case w.lmtp:
+		protocol = "LMTP"
+	case w.esmtp || w.handshake != "": // RFC 3848 knows no SMTPS
 		protocol = "ESMTP"
 	}
 	if w.handshake != "" {
-		protocol = "ESMTPS" // RFC 3848 knows no SMTPS
+		protocol += "S"
 	}
 	return message.Session{
 		ID: w.id, Client: w.client, PTR: w.lookup.name(ctx), Helo: sanitise(s.conn.Hostname()), TLS: w.handshake, Protocol: protocol,

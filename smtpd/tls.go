@@ -65,6 +65,9 @@ func (w *wire) setDeadline(t time.Time) bool {
 // care for our replies do. It tells whether the connection goes on.
 func (w *wire) open() bool {
 	w.opened = true
+	if !w.known() {
+		return false
+	}
 	w.lookUp()
 	if !w.spokeFirst() {
 		return true
@@ -72,6 +75,23 @@ func (w *wire) open() bool {
 	w.out = w.out[:0] // in place of the banner
 	w.hangUp(replyEarlyTalker)
 	return false
+}
+
+// known makes the client behind a proxy known, and counts it. It tells whether the connection goes on.
+func (w *wire) known() bool {
+	if !w.proxied {
+		return true
+	}
+	if proxy := w.client; !w.unproxy() || w.client == proxy {
+		return w.state != hungUp
+	}
+	if r := w.srv.limits.enterNetwork(w.client, w.srv.cfg.Now()); !r.isZero() {
+		w.out = w.out[:0]
+		w.hangUp(r)
+		return false
+	}
+	w.counted = true
+	return true
 }
 
 func (w *wire) spokeFirst() bool {

@@ -71,6 +71,9 @@ type wire struct {
 	lookup *lookup // what the DNS says of the client; nil when it is not asked
 	lmtp   bool    // the client is a mail server of ours that speaks LMTP
 
+	proxied bool // the connection begins with a PROXY header
+	counted bool // limits has counted it for the client's network
+
 	commands, bad, refused, letters int
 }
 
@@ -147,13 +150,17 @@ func (w *wire) judge(c command, rep reply) reply {
 		return replyTooManyCommands
 	case !rep.isZero():
 		return rep
+	case (c.verb == "LHLO") != w.lmtp && (c.verb == "LHLO" || c.verb == "EHLO" || c.verb == "HELO"):
+		return replyLHLO
+	case c.verb == "BDAT" && w.lmtp: // not offered
+		return replyUnknown
 	case c.verb == "STARTTLS" && w.srv.tls == nil:
 		return replyNoTLS
 	case c.verb == "STARTTLS" && w.handshake != "":
 		return replyTLSAlready
 	case !w.greeted && (c.verb == "MAIL" || c.verb == "RCPT" || c.verb == "DATA"):
 		return replyHelloFirst
-	case w.from < w.to && (c.verb == "EHLO" || c.verb == "HELO" || c.verb == "DATA"):
+	case w.from < w.to && (c.verb == "EHLO" || c.verb == "HELO" || c.verb == "LHLO" || c.verb == "DATA"):
 		// RFC 2920 section 3.1: the reply to these must be awaited. Who cannot wait does not read our
 		// replies, or somebody else's words are in his mouth.
 		return replyPipelining
@@ -163,7 +170,7 @@ func (w *wire) judge(c command, rep reply) reply {
 
 // act prepares what go-smtp is told of a command; what it is not told is answered here.
 func (w *wire) act(c command) {
-	w.cmd = c
+	w.cmd, w.reason = c, ""
 	switch c.verb {
 	case "HELP":
 		w.answer(replyHelp)
