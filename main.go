@@ -24,15 +24,16 @@ var version = "development"
 type cli struct {
 	ConfigFile string `name:"config" env:"MXDESK_CONFIG" type:"path" help:"The configuration file (TOML). Every key is also an environment variable; mxdesk config lists them."`
 
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database to this program's version and exit."`
-	Config  configCmd  `cmd:"" help:"Print the effective configuration and where each value comes from."`
-	Admin   adminCmd   `cmd:"" help:"Make organisations, staff and tokens."`
-	DNS     dnsCmd     `cmd:"" name:"dns" help:"Print the DNS records to publish."`
-	Trace   traceCmd   `cmd:"" help:"Tell everything about a letter, a delivery, a ticket or an address."`
-	Inspect inspectCmd `cmd:"" help:"Read a letter and print what mxdesk makes of it, as JSON."`
-	Send    sendCmd    `cmd:"" help:"Send a short letter by SMTP, to try things out."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this program's version and exit."`
+	Config    configCmd    `cmd:"" help:"Print the effective configuration and where each value comes from."`
+	Admin     adminCmd     `cmd:"" help:"Make organisations, staff and tokens."`
+	DNS       dnsCmd       `cmd:"" name:"dns" help:"Print the DNS records to publish."`
+	Trace     traceCmd     `cmd:"" help:"Tell everything about a letter, a delivery, a ticket or an address."`
+	Reprocess reprocessCmd `cmd:"" help:"Read stored letters again with the present reader: words, HTML, files and kind of their entries."`
+	Inspect   inspectCmd   `cmd:"" help:"Read a letter and print what mxdesk makes of it, as JSON."`
+	Send      sendCmd      `cmd:"" help:"Send a short letter by SMTP, to try things out."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // environment is what a command gets of the world.

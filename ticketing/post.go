@@ -22,17 +22,8 @@ func (d *decider) post(t *Ticket, kind EntryKind, thirdParty bool) Entry {
 		Organisation: d.org.ID, Ticket: t.Number, ID: id.New(), Kind: kind,
 		AuthorName: d.by.Name, AuthorAddress: d.from.String(), Author: d.by.Person,
 		Identity: d.by.Proof, ThirdParty: thirdParty, Letter: d.letter.ID, CreatedAt: d.now,
-		Body: clip(c.ReplyText, maxEntryBytes), HTML: c.HTML,
 	}
-	if len(e.HTML) > maxEntryBytes {
-		e.HTML = "" // cut HTML is broken HTML; the letter itself is kept
-	}
-	if full := clip(c.Text, maxEntryBytes); full != e.Body {
-		e.FullText = full
-	}
-	if c.Kind != message.Human {
-		e.MailKind = string(c.Kind)
-	}
+	e.setContent(c)
 	d.addEntry(e)
 	for i, a := range c.Attachments {
 		d.attachments = append(d.attachments, attachmentRow{d.org.ID, t.Number, e.ID, i, a})
@@ -52,6 +43,20 @@ func (d *decider) post(t *Ticket, kind EntryKind, thirdParty bool) Entry {
 		d.ticket = t
 	}
 	return e
+}
+
+// setContent makes the entry say what was read of its letter.
+func (e *Entry) setContent(c *message.Content) {
+	e.Body, e.FullText, e.HTML, e.MailKind = clip(c.ReplyText, maxEntryBytes), "", c.HTML, ""
+	if len(e.HTML) > maxEntryBytes {
+		e.HTML = "" // cut HTML is broken HTML; the letter itself is kept
+	}
+	if full := clip(c.Text, maxEntryBytes); full != e.Body {
+		e.FullText = full
+	}
+	if c.Kind != message.Human {
+		e.MailKind = string(c.Kind)
+	}
 }
 
 // clip cuts s to at most n bytes, between two characters.

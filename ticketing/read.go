@@ -152,11 +152,9 @@ func (s *Service) RawLetter(ctx context.Context, organisation int32, letter id.I
 	if err != nil {
 		return nil, notFound(err)
 	}
-	raw := r.raw
-	if r.encoding != "identity" {
-		if raw, err = s.zstd.DecodeAll(raw, nil); err != nil {
-			return nil, fmt.Errorf("decompress letter %s: %w", letter, err)
-		}
+	raw, err := s.decompress(r.encoding, r.raw)
+	if err != nil {
+		return nil, fmt.Errorf("letter %s: %w", letter, err)
 	}
 	var above []byte
 	if r.verdict != nil {
@@ -178,6 +176,18 @@ func without(above, raw []byte, parts []mailauth.Range) []byte {
 		from = p.End
 	}
 	return append(above, raw[from:]...)
+}
+
+// decompress returns a letter that is stored with that encoding; the result may be raw itself.
+func (s *Service) decompress(encoding string, raw []byte) ([]byte, error) {
+	if encoding == "identity" {
+		return raw, nil
+	}
+	out, err := s.zstd.DecodeAll(raw, nil)
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	return out, nil
 }
 
 func notFound(err error) error {
