@@ -27,6 +27,7 @@ type Draft struct {
 	Date         time.Time
 	MessageID    string   // without brackets, as are
 	References   []string // the ids the recipient has seen, oldest first
+	Thread       [16]byte // the ticket's number for Outlook; zero: none
 	Automatic    string   // value of Auto-Submitted, "" for the words of a person
 	Unsubscribe  bool
 	Subject      string
@@ -104,6 +105,7 @@ func (c *composer) header() {
 		}
 		h.field("References", words...)
 	}
+	h.thread(d.Thread, clean(d.Subject))
 	if d.Automatic != "" {
 		h.field("Auto-Submitted", d.Automatic)
 		h.field("X-Auto-Response-Suppress", "All")

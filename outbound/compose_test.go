@@ -26,7 +26,7 @@ func draft(change func(*Draft)) *Draft {
 		Delivery: id.ID{1, 2, 3}, Organisation: "Desk & Co", FromName: "Desk", From: testFrom,
 		To: address.Address{Local: "bob", Domain: "example.com"}, ToName: "Bob",
 		ReplyTo: address.Address{Local: "help+7.2.abcdefghijklmnop", Domain: testDomain},
-		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MessageID: "7.x.y@desk.test", Subject: "Printer on fire", Text: "Hello Bob,\n\nwe are on it.\n",
+		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MessageID: "7.x.y@desk.test", Thread: [16]byte{7}, Subject: "Printer on fire", Text: "Hello Bob,\n\nwe are on it.\n",
 	}
 	change(d)
 	return d
@@ -37,7 +37,9 @@ func drafts() map[string]*Draft {
 	png := Attachment{Filename: "logo.png", ContentType: "image/png", ContentID: "logo@desk.test", Inline: true, Data: []byte("not really a picture")}
 	pdf := Attachment{Filename: "Rechnung für März.pdf", ContentType: "application/pdf", Data: bytes.Repeat([]byte("0123456789"), 20)}
 	return map[string]*Draft{
-		"person": draft(func(d *Draft) { d.References = []string{"root@desk.test", "q1@example.com"} }),
+		"person": draft(func(d *Draft) {
+			d.Subject, d.References = "Re: AW: Printer on fire", []string{"root@desk.test", "q1@example.com"}
+		}),
 		"machine": draft(func(d *Draft) {
 			d.Automatic, d.Unsubscribe, d.HTML = "auto-generated", true, "<p>Hello <b>Bob</b></p>"
 		}),
@@ -59,6 +61,7 @@ func drafts() map[string]*Draft {
 		}),
 		"empty": draft(func(d *Draft) {
 			d.FromName, d.ToName, d.Subject, d.Text, d.ReplyTo = "", "", " \t\r\n", "", address.Address{}
+			d.Thread = [16]byte{}
 			d.Unsubscribe = true
 		}),
 		"encoded word": draft(func(d *Draft) { d.Subject, d.FromName = "=?utf-8?q?x?= and more", "=?utf-8?b?eA==?=" }),
@@ -167,7 +170,8 @@ func FuzzCompose(f *testing.F) {
 			}
 			field, _, _ := strings.Cut(line, ":")
 			switch field {
-			case "Date", "From", "To", "Reply-To", "Subject", "Message-ID", "In-Reply-To", "References", "List-Id", "List-Unsubscribe", "MIME-Version", "Content-Type":
+			case "Date", "From", "To", "Reply-To", "Subject", "Message-ID", "In-Reply-To", "References", "Thread-Topic", "Thread-Index",
+				"List-Id", "List-Unsubscribe", "MIME-Version", "Content-Type":
 			default:
 				t.Fatalf("a field we did not write: %q", line)
 			}

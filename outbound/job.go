@@ -191,6 +191,9 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 		Date: l.CreatedAt, MessageID: l.RFCMessageID, References: splitIDs(l.Refs), Automatic: c.AutoSubmitted,
 		Unsubscribe: l.Unsubscribe, Subject: c.Subject, Text: c.BodyText, HTML: c.BodyHTML,
 	}
+	if l.TicketNumber != 0 {
+		d.Thread = who.signer.Thread(l.TicketNumber)
+	}
 	if l.TicketNumber != 0 && l.ParticipantNo != 0 {
 		d.ReplyTo = who.signer.Ticket(from, address.TicketRef{Ticket: l.TicketNumber, Participant: l.ParticipantNo})
 	}

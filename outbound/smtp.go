@@ -1,12 +1,14 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net/netip"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/bounce"
@@ -210,7 +212,7 @@ func (c *smtpConnection) Send(ctx context.Context, l *Letter) Attempt {
 		}
 		s := c.session
 		res := s.client.Send(ctx, smtpclient.Envelope{
-			From: l.From, Recipients: []address.Address{l.To}, UTF8: !l.To.ASCII() || !l.From.ASCII(), ID: l.Delivery.String(),
+			From: l.From, Recipients: []address.Address{l.To}, UTF8: !asciiHeader(l.Body), ID: l.Delivery.String(),
 		}, l.Body)
 		fate := res.Recipients[0]
 		stale := s.reused && res.Err != nil && fate.Status == smtpclient.Deferred && ctx.Err() == nil
@@ -224,6 +226,20 @@ func (c *smtpConnection) Send(ctx context.Context, l *Letter) Attempt {
 			return a
 		}
 	}
+}
+
+// asciiHeader tells whether the header of a letter is ASCII alone. Ours is, unless an address in it is not; that of the
+// envelope may be ASCII still (a support address with an umlaut, and its return path).
+func asciiHeader(letter []byte) bool {
+	for i, c := range letter {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+		if c == '\n' && bytes.HasPrefix(letter[i+1:], []byte("\r\n")) {
+			return true
+		}
+	}
+	return true
 }
 
 // full tells whether the connection has carried its share.

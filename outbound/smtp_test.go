@@ -173,3 +173,34 @@ func TestReuse(t *testing.T) {
 		}
 	}
 }
+
+// TestUTF8OnlyWhenNeeded: SMTPUTF8 is asked for when an address in the envelope or in the header is not ASCII, and for
+// nothing else; a server without it refuses only such letters.
+func TestUTF8OnlyWhenNeeded(t *testing.T) {
+	umlaut := address.Address{Local: "hilfé", Domain: testDomain}
+	for _, c := range []struct {
+		name string
+		to   string
+		from address.Address
+		want bool
+	}{
+		{"names and words", "bob@example.com", testFrom, false},
+		{"recipient", "bób@example.com", testFrom, true},
+		{"support address", "bob@example.com", umlaut, true},
+	} {
+		l := letterTo(c.to)
+		l.Body = Compose(draft(func(d *Draft) {
+			d.To, d.From, d.ReplyTo, d.FromName, d.Subject, d.Text = l.To, c.from, c.from, "Jürgen", "Grüße", "Grüße\n"
+		}))
+		for _, extensions := range [][]string{{"SMTPUTF8", "8BITMIME"}, {"8BITMIME"}} {
+			peer := smtptest.New(t, smtptest.Config{Extensions: extensions})
+			conn := smtpTo(t, peer.Addr()).Open("x.test")
+			a := conn.Send(t.Context(), l)
+			conn.Close()
+			asked := strings.Contains(strings.Join(peer.Commands(), "\n"), " SMTPUTF8")
+			if offered := len(extensions) == 2; asked != (c.want && offered) || (a.Result == ResultDelivered) != (offered || !c.want) {
+				t.Errorf("%s, offered %v: asked for %v, %+v", c.name, offered, asked, a)
+			}
+		}
+	}
+}

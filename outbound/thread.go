@@ -1,0 +1,33 @@
+package outbound
+
+import (
+	"encoding/base64"
+
+	"mxdesk/internal/message"
+)
+
+// threadTime stands where Outlook puts the time at which a conversation began. It is the same for all, because the
+// letters of a ticket have to have the same one, and only the number behind it tells conversations apart: 2026-01-01 in
+// units of 100 ns since 1601, without the lowest 16 bits.
+const threadTime = (1_767_225_600 + 11_644_473_600) * 10_000_000 >> 16
+
+// threadIndex is a Thread-Index field ([MS-OXOMSG] section 2.2.1.3): six octets of time, sixteen that name the
+// conversation. A mail program adds five for each answer; ours stay at the root, which keeps them in it just as well.
+func threadIndex(thread [16]byte) string {
+	b := make([]byte, 0, 22)
+	for shift := 40; shift >= 0; shift -= 8 {
+		b = append(b, byte(uint64(threadTime)>>shift))
+	}
+	return base64.StdEncoding.EncodeToString(append(b, thread[:]...))
+}
+
+// thread writes the fields by which Outlook finds the conversation: its number, and its subject without "Re:".
+func (h *header) thread(thread [16]byte, subject string) {
+	if thread == [16]byte{} {
+		return
+	}
+	if topic := message.CleanSubject(subject); topic != "" {
+		h.text("Thread-Topic", topic)
+	}
+	h.field("Thread-Index", threadIndex(thread))
+}
