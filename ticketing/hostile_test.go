@@ -147,3 +147,34 @@ func TestOneMessageIDInManyTickets(t *testing.T) {
 		t.Errorf("entries of #%d, the ticket of %s: %v", newest, last, got)
 	}
 }
+
+// A letter to a desk of many agents is stored once for them all, each with a reply address and references of his own.
+func TestOneMessageForManyAgents(t *testing.T) {
+	d := newDesk(t)
+	for i := range 5 {
+		if _, err := d.service.AddStaff(t.Context(), d.org.ID, NewStaff{
+			Name: fmt.Sprintf("Agent %d", i), Address: fmt.Sprintf("a%d@staff.test", i), Role: "technician", Preferences: []string{"unassigned_new"},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	var messages, deliveries, participants int
+	if err := d.pool.QueryRow(t.Context(), `
+		SELECT (SELECT count(*) FROM messages), count(*), count(DISTINCT participant_no) FROM deliveries`).Scan(&messages, &deliveries, &participants); err != nil {
+		t.Fatal(err)
+	}
+	if messages != 2 || deliveries != 7 || participants != 7 {
+		t.Errorf("%d messages, %d deliveries to %d participants; want 2, 7 and 7", messages, deliveries, participants)
+	}
+	ids := map[string]bool{}
+	for _, m := range d.sentMail() {
+		ids[m.MessageID] = true
+		if m.Ticket != 1 || m.Refs == "" || m.To != "carl@client.test" && !strings.Contains(m.Text, "hello") {
+			t.Errorf("mail %+v", m)
+		}
+	}
+	if len(ids) != 7 {
+		t.Errorf("%d Message-IDs", len(ids))
+	}
+}

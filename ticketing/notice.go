@@ -23,6 +23,15 @@ type happening struct {
 	event   notify.EventType
 	entry   Entry  // the words it is about, if any
 	machine string // kind of the letter, when no person wrote it
+
+	written map[writing]int // messages of the world that tell of it: two hundred agents share one
+}
+
+// writing is what makes two mails about one happening differ in more than the recipient.
+type writing struct {
+	template string
+	audience notify.Audience
+	answer   bool
 }
 
 // tell asks the policy who is told of the event, and puts their mails into the world.
@@ -40,6 +49,7 @@ func (s *scene) tell(t *Ticket, h happening) {
 	}
 	decision := notify.Decide(s.org.policy, ev, s.people(t))
 	s.trace.Notifications = append(s.trace.Notifications, notificationTrace{string(h.event), decision.Trace})
+	h.written = map[writing]int{}
 	for _, n := range decision.Notices {
 		s.send(t, h, n)
 	}
@@ -88,11 +98,25 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		s.note("notify: %s: nobody of the ticket", n.Person.Address)
 		return
 	}
+	if n.Answer {
+		s.countAnswer(p)
+	}
+	w := writing{n.Template, n.Audience, n.Answer}
+	message, there := h.written[w]
+	if !there {
+		message = s.write(t, s.noticeMessage(t, h, n), tpl, s.noticeValues(t, h, n))
+		h.written[w] = message
+	}
+	d := s.deliver(message, p)
+	d.Hold, d.Unsubscribe = n.Delay, n.Audience != notify.ToRequester
+}
+
+// noticeMessage is the message of a notice, without its words.
+func (s *scene) noticeMessage(t *Ticket, h happening, n notify.Notice) outbound.Message {
 	m := outbound.Message{Entry: h.entry.ID, Template: n.Template, AutoSubmitted: "auto-generated"}
 	switch {
 	case n.Answer:
 		m.AutoSubmitted = "auto-replied"
-		s.countAnswer(p)
 	case n.Audience != notify.ToStaff && personal(h):
 		m.AutoSubmitted = ""
 	}
@@ -100,20 +124,28 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		m.FromName = h.entry.AuthorName
 		m.AttachEntry = s.category(t).Settings.IncludeAttachments
 	}
+	if n.Audience == notify.ToStaff && s.doubtful(h.entry) {
+		m.FromName += unverifiedMark
+	}
+	return m
+}
+
+// noticeValues are the values of the masks of a notice.
+func (s *scene) noticeValues(t *Ticket, h happening, n notify.Notice) *template.Values {
 	v := s.values(t, h.entry)
 	v.Staff = n.Audience == notify.ToStaff
 	if v.Staff && s.doubtful(h.entry) {
-		v.Originator += " (unverified sender)"
-		m.FromName += " (unverified sender)"
+		v.Originator += unverifiedMark
 	}
 	if personal(h) {
 		v.RecentAttachments = s.attached(h.entry)
 		v.Attachments = v.RecentAttachments
 	}
-	s.mail(t, p, m, tpl, v)
-	last := &s.messages[len(s.messages)-1].Deliveries[0]
-	last.Hold, last.Unsubscribe = n.Delay, n.Audience != notify.ToRequester
+	return v
 }
+
+// unverifiedMark stands behind a name that staff must not believe.
+const unverifiedMark = " (unverified sender)"
 
 // doubtful tells whether staff must be warned of who wrote the entry: somebody who takes no part in the ticket, or
 // who only claims to be one of them.
@@ -150,8 +182,8 @@ func (s *scene) countAnswer(p *Participant) {
 	}
 }
 
-// mail puts one letter to one participant into the world.
-func (s *scene) mail(t *Ticket, p *Participant, m outbound.Message, tpl *template.Template, v *template.Values) {
+// write puts a message about the ticket into the world and returns its place there; it goes to nobody yet.
+func (s *scene) write(t *Ticket, m outbound.Message, tpl *template.Template, v *template.Values) int {
 	from := s.supportAddressOf(t)
 	m.Organisation, m.ID, m.Ticket, m.From = s.org.ID, id.New(), t.Number, from.Address
 	if m.FromName == "" {
@@ -161,16 +193,23 @@ func (s *scene) mail(t *Ticket, p *Participant, m outbound.Message, tpl *templat
 		m.FromName = s.org.Name
 	}
 	m.Subject, m.Text, m.HTML = tpl.Render(v)
+	s.messages = append(s.messages, m)
+	return len(s.messages) - 1
+}
+
+// deliver makes one participant a recipient of a message of the world.
+func (s *scene) deliver(message int, p *Participant) *outbound.Delivery {
+	m := &s.messages[message]
 	delivery := id.New()
 	d := outbound.Delivery{
 		ID: delivery, Participant: p.No, Recipient: p.Address, Name: p.Name,
-		MessageID:  s.org.Signer.MessageID(from.Address.Domain, t.Number, delivery),
+		MessageID:  s.org.Signer.MessageID(m.From.Domain, m.Ticket, delivery),
 		References: strings.Fields(p.Refs),
 	}
 	s.sawLetter(p, d.MessageID)
-	m.Deliveries = []outbound.Delivery{d}
-	s.messages = append(s.messages, m)
+	m.Deliveries = append(m.Deliveries, d)
 	s.mails++
+	return &m.Deliveries[len(m.Deliveries)-1]
 }
 
 // supportAddressOf is where letters about the ticket come from.
@@ -236,7 +275,7 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 	}
 	v := s.values(t, Entry{})
 	v.WhatHappened, v.Staff = words, p.Role == StaffRole
-	s.mail(t, p, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v)
+	s.deliver(s.write(t, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v), p)
 }
 
 // sendReceipt tells a staff member which of his commands were done and which not.
