@@ -248,6 +248,10 @@ func (d *decider) machine() error {
 		return nil
 	}
 	if (kind == message.List || kind == message.Bulk) && len(d.targets) > 0 {
+		if d.targets[0].Settings.RefuseMassMail {
+			d.refused = message.ErrPolicyRefusal
+			return nil
+		}
 		d.note("%s: a ticket without an answer", kind)
 		return d.openAll(nil)
 	}
@@ -408,10 +412,12 @@ func (d *decider) open(to *SupportAddress, follows *Ticket) error {
 	e := d.post(t, MessageEntry, false)
 	d.warn(t)
 	d.note("opened #%d in %s", number, to.Category.Name)
-	if human {
-		d.tell(t, happening{event: notify.TicketCreated, entry: e})
-		d.run(t, command.Staff, act)
+	if !human {
+		d.tell(t, happening{event: notify.TicketCreated, entry: e, machine: string(d.content.Kind)}) // staff alone
+		return nil
 	}
+	d.tell(t, happening{event: notify.TicketCreated, entry: e})
+	d.run(t, command.Staff, act)
 	return nil
 }
 

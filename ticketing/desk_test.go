@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,12 +106,12 @@ type mail struct {
 	header    string // more fields
 }
 
-var mailCount int
+var mailCount atomic.Int64
 
 func (m mail) letter(now time.Time) *message.Letter {
-	mailCount++
+	n := mailCount.Add(1)
 	if m.messageID == "" {
-		m.messageID = fmt.Sprintf("m%d.%d@client.test", mailCount, now.UnixNano())
+		m.messageID = fmt.Sprintf("m%d.%d@client.test", n, now.UnixNano())
 	}
 	raw := "From: " + m.from + "\r\nTo: " + strings.Join(m.to, ", ") + "\r\nSubject: " + m.subject +
 		"\r\nMessage-ID: <" + m.messageID + ">\r\nDate: Mon, 02 Mar 2026 10:00:00 +0000\r\n" + m.header + "\r\n" +

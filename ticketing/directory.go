@@ -109,6 +109,7 @@ type Settings struct {
 	HoldDMARCReject    bool     // hold what a DMARC policy of reject asks to refuse
 	DMARCExempt        []string // addresses and domains whose DMARC failure counts for nothing
 	BlockedSenders     []string // addresses and domains that are refused
+	RefuseMassMail     bool     // letters of lists and bulk mail to a support address are refused, not made tickets
 }
 
 // settingsPatch is Settings as stored: what is absent is inherited.
@@ -125,6 +126,7 @@ type settingsPatch struct {
 	HoldDMARCReject    *bool     `json:"hold_dmarc_reject"`
 	DMARCExempt        *[]string `json:"dmarc_exempt"`
 	BlockedSenders     *[]string `json:"blocked_senders"`
+	RefuseMassMail     *bool     `json:"refuse_mass_mail"`
 }
 
 func defaultSettings() Settings {
@@ -161,6 +163,7 @@ func (s Settings) with(p settingsPatch) Settings {
 	set(&s.HoldDMARCReject, p.HoldDMARCReject)
 	set(&s.DMARCExempt, p.DMARCExempt)
 	set(&s.BlockedSenders, p.BlockedSenders)
+	set(&s.RefuseMassMail, p.RefuseMassMail)
 	return s
 }
 
