@@ -20,11 +20,14 @@ func printFound(w io.Writer, f ticketing.Found) {
 		fmt.Fprintf(w, "  %s  entry %s  %s %s by %q (%s)\n", stamp(e.CreatedAt), e.ID, e.Kind, e.Event, e.AuthorName, e.Identity)
 	}
 	for i := len(f.Deliveries) - 1; i >= 0; i-- {
-		d := f.Deliveries[i]
-		fmt.Fprintf(w, "%s  delivery %s to %q: %s %s\n", stamp(d.CreatedAt), d.ID, d.Recipient, d.State, d.Reason)
-		for _, a := range d.Attempts {
-			fmt.Fprintf(w, "  %s  attempt %d: %s %s %s %s %d %q\n", stamp(a.At), a.Number, a.Result, a.Host, a.IP, a.TLS, a.Code, a.Reply)
-		}
+		printDelivery(w, f.Deliveries[i])
+	}
+}
+
+func printDelivery(w io.Writer, d ticketing.TracedDelivery) {
+	fmt.Fprintf(w, "%s  delivery %s to %q: %s %s\n", stamp(d.CreatedAt), d.ID, d.Recipient, d.State, d.Reason)
+	for _, a := range d.Attempts {
+		fmt.Fprintf(w, "  %s  attempt %d: %s %s %s %s %d %q\n", stamp(a.At), a.Number, a.Result, a.Host, a.IP, a.TLS, a.Code, a.Reply)
 	}
 }
 

@@ -29,6 +29,8 @@ type cli struct {
 	Config    configCmd    `cmd:"" help:"Print the effective configuration and where each value comes from."`
 	Admin     adminCmd     `cmd:"" help:"Make organisations, staff and tokens."`
 	DNS       dnsCmd       `cmd:"" name:"dns" help:"Print the DNS records to publish."`
+	Queue     queueCmd     `cmd:"" help:"Look into the queue of outgoing mail and act on it."`
+	Log       logCmd       `cmd:"" help:"Print what came in and what went out, newest first."`
 	Trace     traceCmd     `cmd:"" help:"Tell everything about a letter, a delivery, a ticket or an address."`
 	Reprocess reprocessCmd `cmd:"" help:"Read stored letters again with the present reader: words, HTML, files and kind of their entries."`
 	Inspect   inspectCmd   `cmd:"" help:"Read a letter and print what mxdesk makes of it, as JSON."`

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"mxdesk/internal/id"
+	"mxdesk/outbound"
+)
+
+type queueCmd struct {
+	Dev     bool            `help:"The database of serve --dev."`
+	List    queueListCmd    `cmd:"" help:"List what waits to be sent, newest first."`
+	Lanes   queueLanesCmd   `cmd:"" help:"List the destinations that mail waits for, and those that fail or are paused."`
+	Show    queueShowCmd    `cmd:"" help:"Show one delivery with all its attempts."`
+	Retry   queueRetryCmd   `cmd:"" help:"Send deliveries now, held or not, or let a lane be tried now."`
+	Hold    queueHoldCmd    `cmd:"" help:"Keep deliveries back until they are released."`
+	Release queueReleaseCmd `cmd:"" help:"Let held deliveries go."`
+	Cancel  queueCancelCmd  `cmd:"" help:"End deliveries without sending them."`
+	Pause   queuePauseCmd   `cmd:"" help:"Stop a lane, for all organisations."`
+	Resume  queueResumeCmd  `cmd:"" help:"Let a paused lane go on."`
+}
+
+// waiting are the states of deliveries that are not finished.
+var waiting = []string{"queued", "held", "leased", "deferred"}
+
+type queueListCmd struct {
+	State string `enum:",queued,held,leased,deferred,delivered,failed,suppressed,cancelled,unknown" default:"" help:"Only this state or outcome; by default all that waits."`
+	Lane  string `help:"Only this destination."`
+	Limit int    `default:"100" help:"At most so many of each organisation, up to 1000."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// Run lists deliveries.
+func (c queueListCmd) Run(e *environment) error {
+	if c.Limit < 1 || c.Limit > maxListed {
+		return errLimit
+	}
+	states := waiting
+	if c.State != "" {
+		states = []string{c.State}
+	}
+	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
+		all := []outbound.DeliveryInfo{}
+		for _, o := range d.directory.Organisations() {
+			var list []outbound.DeliveryInfo
+			for _, state := range states {
+				some, err := d.queue.Deliveries(ctx, outbound.Filter{Organisation: o.ID, State: state, Lane: c.Lane, Limit: c.Limit})
+				if err != nil {
+					return err
+				}
+				list = append(list, some...)
+			}
+			slices.SortFunc(list, func(a, b outbound.DeliveryInfo) int { return cmp.Compare(b.ID.String(), a.ID.String()) })
+			all = append(all, list[:min(len(list), c.Limit)]...)
+		}
+		if c.JSON {
+			return printJSON(e.stdout, all)
+		}
+		for _, info := range all {
+			printWaiting(e.stdout, info)
+		}
+		return nil
+	})
+}
+
+func printWaiting(w io.Writer, d outbound.DeliveryInfo) {
+	due := ""
+	switch {
+	case d.NextAt != nil:
+		due = " due " + stamp(*d.NextAt)
+	case d.State == "queued" || d.State == "deferred": // in front of its lane, by hand
+		due = " due now"
+	}
+	fmt.Fprintf(w, "%s  %s  %s%s  to %q, lane %s", stamp(d.CreatedAt), d.ID, strings.TrimSpace(d.State+" "+d.Reason), due, d.Recipient, d.Lane)
+	if d.Ticket != 0 {
+		fmt.Fprintf(w, ", #%d", d.Ticket)
+	}
+	if d.Attempts > 0 {
+		fmt.Fprintf(w, ", %d attempts, last %d %q", d.Attempts, d.Code, d.Reply)
+	}
+	fmt.Fprintln(w)
+}
+
+type queueLanesCmd struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// Run lists lanes.
+func (c queueLanesCmd) Run(e *environment) error {
+	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
+		all := []outbound.LaneInfo{}
+		for after, full := "", true; full; {
+			list, err := d.queue.Lanes(ctx, 0, after, maxListed)
+			if err != nil {
+				return err
+			}
+			all = append(all, list...)
+			if full = len(list) == maxListed; full {
+				after = list[len(list)-1].Lane
+			}
+		}
+		if c.JSON {
+			return printJSON(e.stdout, all)
+		}
+		for _, l := range all {
+			printLane(e.stdout, l)
+		}
+		return nil
+	})
+}
+
+func printLane(w io.Writer, l outbound.LaneInfo) {
+	fmt.Fprintf(w, "%s  %d waiting, %d of %d connections", l.Lane, l.Waiting, l.Connections, l.Limit)
+	if l.OldestAt != nil {
+		fmt.Fprintf(w, ", oldest of %s", stamp(*l.OldestAt))
+	}
+	if l.Paused {
+		fmt.Fprint(w, ", paused")
+	}
+	if l.NextAt != nil {
+		fmt.Fprintf(w, ", backed off until %s", stamp(*l.NextAt))
+	}
+	if l.Error != "" {
+		fmt.Fprintf(w, ", %d failures, last %q", l.FailStreak, l.Error)
+	}
+	if l.TLS != "" {
+		fmt.Fprintf(w, ", last with %s", l.TLS)
+	}
+	fmt.Fprintln(w)
+}
+
+type queueShowCmd struct {
+	ID   string `arg:"" help:"Id of a delivery."`
+	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+// Run shows one delivery.
+func (c queueShowCmd) Run(e *environment) error {
+	return e.onDelivery(c.ID, func(ctx context.Context, d *database, organisation int32, delivery id.ID) error {
+		found, err := tracedDelivery(ctx, d, organisation, delivery)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(e.stdout, found)
+		}
+		printDelivery(e.stdout, found)
+		return nil
+	})
+}
+
+// deliveriesArg are the deliveries that an action is for.
+type deliveriesArg struct {
+	IDs []string `arg:"" name:"id" help:"Ids of deliveries."`
+}
+
+// each does something to every delivery, and says so.
+func (a deliveriesArg) each(e *environment, done string, act func(*outbound.Queue, context.Context, int32, id.ID) error) error {
+	var failures []error
+	for _, text := range a.IDs {
+		err := e.onDelivery(text, func(ctx context.Context, d *database, organisation int32, delivery id.ID) error {
+			return act(d.queue, ctx, organisation, delivery)
+		})
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", text, err))
+			continue
+		}
+		if _, err := fmt.Fprintln(e.stdout, text, done); err != nil {
+			return err
+		}
+	}
+	return errors.Join(failures...)
+}
+
+type queueRetryCmd struct {
+	IDs  []string `arg:"" optional:"" name:"id" help:"Ids of deliveries."`
+	Lane string   `help:"A lane that is backed off, instead of deliveries."`
+}
+
+// Run retries deliveries or a lane.
+func (c queueRetryCmd) Run(e *environment) error {
+	switch {
+	case (c.Lane == "") == (len(c.IDs) == 0):
+		return errors.New("give either deliveries or --lane")
+	case c.Lane == "":
+		return deliveriesArg{c.IDs}.each(e, "is sent now", (*outbound.Queue).Retry)
+	}
+	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
+		if err := d.queue.RetryLane(ctx, c.Lane); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(e.stdout, c.Lane, "is tried now")
+		return err
+	})
+}
+
+type queueHoldCmd struct{ deliveriesArg }
+
+// Run holds deliveries.
+func (c queueHoldCmd) Run(e *environment) error {
+	return c.each(e, "is held", (*outbound.Queue).Hold)
+}
+
+type queueReleaseCmd struct{ deliveriesArg }
+
+// Run releases deliveries.
+func (c queueReleaseCmd) Run(e *environment) error {
+	return c.each(e, "is released", (*outbound.Queue).Release)
+}
+
+type queueCancelCmd struct{ deliveriesArg }
+
+// Run cancels deliveries.
+func (c queueCancelCmd) Run(e *environment) error {
+	return c.each(e, "is cancelled", (*outbound.Queue).Cancel)
+}
+
+type queuePauseCmd struct {
+	Lane string `arg:"" help:"The destination."`
+}
+
+// Run pauses a lane.
+func (c queuePauseCmd) Run(e *environment) error { return e.pauseLane(c.Lane, true, "is paused") }
+
+type queueResumeCmd struct {
+	Lane string `arg:"" help:"The destination."`
+}
+
+// Run resumes a lane.
+func (c queueResumeCmd) Run(e *environment) error { return e.pauseLane(c.Lane, false, "goes on") }
+
+func (e *environment) pauseLane(lane string, paused bool, done string) error {
+	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
+		if err := d.queue.PauseLane(ctx, lane, paused); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(e.stdout, lane, done)
+		return err
+	})
+}
+
+// onDelivery finds out whose a delivery is, and runs f on it.
+func (e *environment) onDelivery(text string, f func(context.Context, *database, int32, id.ID) error) error {
+	delivery, err := id.Parse(strings.TrimPrefix(text, "dlv_")) // as the API writes it
+	if err != nil {
+		return fmt.Errorf("%q is no id of a delivery", text)
+	}
+	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
+		d.queue.OnFinal = d.service.RecordFinal
+		for _, o := range d.directory.Organisations() {
+			_, _, err := d.queue.Delivery(ctx, o.ID, delivery)
+			if errors.Is(err, outbound.ErrNoDelivery) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			return f(ctx, d, o.ID, delivery)
+		}
+		return outbound.ErrNoDelivery
+	})
+}
+
+// maxListed is the longest page that the queue and the service give.
+const maxListed = 1000
+
+var errLimit = fmt.Errorf("the limit must be from 1 to %d", maxListed)
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
