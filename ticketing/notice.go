@@ -16,6 +16,7 @@ const (
 	templateUnsubscribed = "unsubscribed/requester"
 	templateReceipt      = "commands/staff"
 	templateHelp         = "help/staff"
+	templateDelayed      = "delivery.delayed/staff"
 )
 
 // happening is one event of a ticket that people may be told of.

@@ -3,6 +3,7 @@ package ticketing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,32 +16,61 @@ import (
 // RecordFinal is outbound's callback: in the transaction that records what became of deliveries it writes failures into
 // the tickets' histories and tells the owners. A delivery that arrived needs no line.
 func (s *Service) RecordFinal(ctx context.Context, tx pgx.Tx, finals []outbound.Final) error {
-	want := newWanted()
-	for _, f := range finals {
-		if failed(f) {
-			want.tickets[ticketKey{f.Organisation, f.Ticket}] = true
-		}
-	}
-	if len(want.tickets) == 0 {
+	return s.recordEach(ctx, tx, slices.DeleteFunc(slices.Clone(finals), func(f outbound.Final) bool { return !failed(f) }), recordFailure)
+}
+
+// RecordDelay is outbound's callback for mails that have waited for hours: it is noted in the ticket, and the owner is
+// told, not the customer.
+func (s *Service) RecordDelay(ctx context.Context, tx pgx.Tx, waiting []outbound.Final) error {
+	return s.recordEach(ctx, tx, slices.DeleteFunc(slices.Clone(waiting), func(f outbound.Final) bool { return f.Ticket == 0 }), recordDelay)
+}
+
+// recordEach loads the tickets of the deliveries, lets f write about each, and stores it.
+func (s *Service) recordEach(ctx context.Context, tx pgx.Tx, finals []outbound.Final, f func(*world, *Organisation, outbound.Final)) error {
+	if len(finals) == 0 {
 		return nil
+	}
+	want := newWanted()
+	for _, d := range finals {
+		want.tickets[ticketKey{d.Organisation, d.Ticket}] = true
 	}
 	w := newWorld(s.clock().UTC().Truncate(time.Microsecond))
 	if err := w.load(ctx, tx, want, false); err != nil {
 		return fmt.Errorf("look up tickets of deliveries: %w", err)
 	}
-	for _, f := range finals {
-		org := s.directory.Organisation(f.Organisation)
-		if failed(f) && org != nil {
-			recordFailure(w, org, f)
+	for _, d := range finals {
+		if org := s.directory.Organisation(d.Organisation); org != nil {
+			f(w, org, d)
 		}
 	}
-	b := &pgx.Batch{}
+	return s.flush(ctx, tx, w, &pgx.Batch{})
+}
+
+// flush writes what a world holds, with the mails, in one round trip, after what b holds already.
+func (s *Service) flush(ctx context.Context, tx pgx.Tx, w *world, b *pgx.Batch) error {
 	w.queue(b)
 	s.queue.Enqueue(b, w.messages)
 	if b.Len() == 0 {
 		return nil
 	}
 	return tx.SendBatch(ctx, b).Close()
+}
+
+// recordDelay writes about one mail that waits.
+func recordDelay(w *world, org *Organisation, f outbound.Final) {
+	sc := &scene{world: w, org: org, by: actor{Name: org.Name, Proof: ProofSystem, NoAnswer: "no letter caused it"}}
+	t := sc.find(f.Ticket)
+	if t == nil {
+		return
+	}
+	words := fmt.Sprintf("The mail to %s has not arrived yet; it is tried again.", f.Recipient)
+	if f.Reply != "" {
+		words += " The other server said: " + f.Reply
+	}
+	sc.event(t, "delivery.delayed", words)
+	if owner := org.Staff[t.Owner]; owner != nil && owner.State != "inactive" && t.byNumber(f.Participant) != t.participant(t.Owner) {
+		sc.sendDirect(t, sc.participantOf(t, &owner.told), templateDelayed, words)
+	}
 }
 
 // failed tells whether somebody of a ticket did not get his mail.

@@ -237,12 +237,7 @@ func (s *Service) act(ctx context.Context, by Actor, number int64, version int, 
 		if sc.once != nil {
 			queueOnce(b, org.ID, sc.once)
 		}
-		w.queue(b)
-		s.queue.Enqueue(b, w.messages)
-		if b.Len() == 0 {
-			return nil
-		}
-		return tx.SendBatch(ctx, b).Close()
+		return s.flush(ctx, tx, w, b)
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,53 @@
+package ticketing
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/outbound"
+)
+
+// A mail that failed or waits long stands in its ticket, and the owner is told; a mail to the owner himself only stands there.
+func TestOutcomesAreTold(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	told := to(t, d.sentMail(), "anna@staff.test")
+	d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #take#", text: "An answer."})
+	d.sentMail()
+	ofCarl, ofAnna := 0, 0
+	for _, p := range d.ticket(1).Participants {
+		if p.Person == d.anna {
+			ofAnna = p.No
+		} else {
+			ofCarl = p.No
+		}
+	}
+	record := func(f func(tx pgx.Tx) error) {
+		t.Helper()
+		if err := pgx.BeginFunc(t.Context(), d.pool, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	final := outbound.Final{Organisation: d.org.ID, Ticket: 1, Participant: ofCarl, Recipient: "carl@client.test", Outcome: outbound.Failed, Reason: "user_unknown", Reply: "no such user"}
+	record(func(tx pgx.Tx) error { return d.service.RecordDelay(t.Context(), tx, []outbound.Final{final}) })
+	delayed := to(t, d.sentMail(), "anna@staff.test")
+	record(func(tx pgx.Tx) error {
+		return d.service.RecordFinal(t.Context(), tx, []outbound.Final{final, {Organisation: d.org.ID, Ticket: 1, Participant: ofCarl, Outcome: outbound.Delivered}})
+	})
+	failure := to(t, d.sentMail(), "anna@staff.test")
+	if delayed.Template != templateDelayed || failure.Template != "delivery.failed/staff" {
+		t.Errorf("told by %s and %s", delayed.Template, failure.Template)
+	}
+	final.Participant, final.Recipient = ofAnna, "anna@staff.test"
+	record(func(tx pgx.Tx) error { return d.service.RecordDelay(t.Context(), tx, []outbound.Final{final}) })
+	record(func(tx pgx.Tx) error { return d.service.RecordFinal(t.Context(), tx, []outbound.Final{final}) })
+	if m := d.sentMail(); len(m) != 0 {
+		t.Errorf("mail about mail to the owner: %+v", m)
+	}
+	want := []string{"event: delivery.delayed", "event: delivery.failed", "event: delivery.delayed", "event: delivery.failed"}
+	if got := d.entries(1); !slices.Equal(got[len(got)-4:], want) {
+		t.Errorf("entries %v", got)
+	}
+}
