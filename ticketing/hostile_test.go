@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
@@ -176,5 +179,32 @@ func TestOneMessageForManyAgents(t *testing.T) {
 	}
 	if len(ids) != 7 {
 		t.Errorf("%d Message-IDs", len(ids))
+	}
+}
+
+// Batches of two writers lock the addresses they write in one order, or each would wait for the other.
+func TestAddressesAreWrittenInOrder(t *testing.T) {
+	w := newWorld(time.Now())
+	s := scene{world: w, org: &Organisation{ID: 1}}
+	for i := range 50 {
+		name := fmt.Sprintf("c%d@client.test", (i*37)%50)
+		if c := s.correspondent(bare(name), ""); i%2 == 0 {
+			c.fresh, c.added = false, 1
+		}
+	}
+	w.customers = slices.DeleteFunc(w.customers, func(c *Correspondent) bool { return !c.fresh })
+	var b pgx.Batch
+	w.queuePeople(&b)
+	checked := 0
+	for _, q := range b.QueuedQueries {
+		if q.SQL == sqlInsertPersonAddresses || q.SQL == sqlUpdateBudgets {
+			checked++
+			if keys := q.Arguments[1].([]string); len(keys) != 25 || !slices.IsSorted(keys) {
+				t.Errorf("%s: %v", q.SQL, keys)
+			}
+		}
+	}
+	if checked != 2 {
+		t.Errorf("%d statements write addresses, want 2", checked)
 	}
 }

@@ -1,6 +1,8 @@
 package ticketing
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,8 +147,10 @@ func (w *world) queue(b *pgx.Batch) {
 	}
 }
 
+// queuePeople writes addresses in the order of their keys: two batches that write the same ones then wait for each other
+// in one direction only.
 func (w *world) queuePeople(b *pgx.Batch) {
-	if rows := w.customers; len(rows) > 0 {
+	if rows := slices.SortedFunc(slices.Values(w.customers), byAddress); len(rows) > 0 {
 		orgs := column(rows, func(c *Correspondent) int32 { return c.Organisation })
 		ids := column(rows, func(c *Correspondent) id.ID { return c.Person })
 		b.Queue(sqlInsertPeople, orgs, ids, column(rows, func(c *Correspondent) string { return c.Name }), w.now)
@@ -161,6 +165,7 @@ func (w *world) queuePeople(b *pgx.Batch) {
 			answered = append(answered, c)
 		}
 	}
+	slices.SortFunc(answered, byAddress)
 	if len(answered) > 0 {
 		b.Queue(sqlUpdateBudgets,
 			column(answered, func(c *Correspondent) int32 { return c.Organisation }),
@@ -169,6 +174,10 @@ func (w *world) queuePeople(b *pgx.Batch) {
 			column(answered, func(c *Correspondent) time.Time { return c.Auto.Since }),
 			column(answered, func(c *Correspondent) time.Time { return c.Auto.DaySince }))
 	}
+}
+
+func byAddress(a, b *Correspondent) int {
+	return cmp.Or(cmp.Compare(a.Organisation, b.Organisation), cmp.Compare(a.Address.Key(), b.Address.Key()))
 }
 
 func (w *world) queueTicketRows(b *pgx.Batch) {
