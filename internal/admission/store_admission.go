@@ -1,0 +1,140 @@
+package admission
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store is the memory. It satisfies smtpd.Greylist and smtpd.SharedRates.
+type Store struct {
+	Pool *pgxpool.Pool
+	Log  *slog.Logger
+}
+
+const pruneEvery = time.Hour
+
+// Run deletes what is too old, once an hour, until ctx ends.
+func (s *Store) Run(ctx context.Context) error {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	for {
+		if err := s.prune(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("old facts of strangers stay", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// hash is what stands for a name.
+func hash(parts ...string) []byte {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d %s", len(p), p)
+	}
+	return h.Sum(nil)[:16]
+}
+
+// Whoever has an address with an organisation was written to: the first letter of a person is acknowledged,
+// and others got their address by being written to. The primary key is read once for each organisation.
+const sqlKnown = `SELECT EXISTS (SELECT FROM greylist_known WHERE sender = $1)
+    OR EXISTS (SELECT FROM organisations o JOIN person_addresses a ON a.organisation_id = o.organisation_id AND a.address = $2)`
+
+// Known tells whether letters from sender need not wait. sender is an address in lower case.
+func (s *Store) Known(ctx context.Context, sender string) (known bool, err error) {
+	if err := s.Pool.QueryRow(ctx, sqlKnown, hash(sender), sender).Scan(&known); err != nil {
+		return false, fmt.Errorf("look for a known sender: %w", err)
+	}
+	return known, nil
+}
+
+const sqlTried = `INSERT INTO greylist (triple) VALUES ($1)
+ON CONFLICT (triple) DO UPDATE SET last_at = greatest(greylist.last_at, now())
+RETURNING extract(epoch FROM last_at - first_at)::double precision`
+
+// Tried records an attempt and returns how long ago the first one was.
+func (s *Store) Tried(ctx context.Context, network netip.Prefix, sender, recipient string) (time.Duration, error) {
+	var seconds float64
+	if err := s.Pool.QueryRow(ctx, sqlTried, hash(network.String(), sender, recipient)).Scan(&seconds); err != nil {
+		return 0, fmt.Errorf("record an attempt: %w", err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// Once a day is enough to know who is still about.
+const sqlPassed = `INSERT INTO greylist_known (sender) VALUES ($1)
+ON CONFLICT (sender) DO UPDATE SET last_at = now() WHERE greylist_known.last_at < now() - interval '1 day'`
+
+// Passed records that a letter of sender was authenticated.
+func (s *Store) Passed(ctx context.Context, sender string) error {
+	if _, err := s.Pool.Exec(ctx, sqlPassed, hash(sender)); err != nil {
+		return fmt.Errorf("record a known sender: %w", err)
+	}
+	return nil
+}
+
+// The buckets are taken in the order of their keys, so that two nodes never wait for each other. What was spent is the
+// difference between a full bucket and the one that would be inserted.
+const sqlSpend = `INSERT INTO rate_buckets AS b (bucket, per_minute, tokens)
+SELECT bucket, per_minute, greatest(per_minute - letters, -per_minute)
+FROM unnest($1::bytea[], $2::integer[], $3::integer[]) AS spent (bucket, letters, per_minute)
+ORDER BY bucket
+ON CONFLICT (bucket) DO UPDATE SET
+    per_minute = excluded.per_minute, at = now(),
+    tokens = greatest(-excluded.per_minute, least(excluded.per_minute,
+        b.tokens + extract(epoch FROM greatest(now() - b.at, interval '0')) / 60 * excluded.per_minute)
+        - (excluded.per_minute - excluded.tokens))
+RETURNING bucket, tokens`
+
+// Spend takes letters out of buckets, which hold perMinute letters and fill within a minute, and returns what
+// is left in each. The three slices are of one length, and no key stands in them twice.
+func (s *Store) Spend(ctx context.Context, keys []string, letters, perMinute []int) ([]float64, error) {
+	hashes := make([][]byte, len(keys))
+	place := make(map[string]int, len(keys))
+	for i, key := range keys {
+		hashes[i] = hash(key)
+		place[string(hashes[i])] = i
+	}
+	rows, err := s.Pool.Query(ctx, sqlSpend, hashes, letters, perMinute)
+	if err != nil {
+		return nil, fmt.Errorf("share rates: %w", err)
+	}
+	left := make([]float64, len(keys))
+	var bucket []byte
+	var tokens float64
+	_, err = pgx.ForEachRow(rows, []any{&bucket, &tokens}, func() error {
+		left[place[string(bucket)]] = tokens
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("share rates: %w", err)
+	}
+	return left, nil
+}
+
+// Who never came again is forgotten soon, who did after the longest pause that a sender of monthly letters makes.
+const sqlPruneGreylist = `DELETE FROM greylist WHERE last_at < now() - CASE
+    WHEN last_at - first_at < interval '1 minute' THEN interval '2 days' ELSE interval '36 days' END`
+
+const sqlPruneKnown = `DELETE FROM greylist_known WHERE last_at < now() - interval '400 days'`
+
+const sqlPruneRates = `DELETE FROM rate_buckets WHERE at < now() - interval '2 minutes'`
+
+func (s *Store) prune(ctx context.Context) error {
+	for _, statement := range []string{sqlPruneGreylist, sqlPruneKnown, sqlPruneRates} {
+		if _, err := s.Pool.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("delete old facts: %w", err)
+		}
+	}
+	return nil
+}
