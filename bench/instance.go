@@ -58,6 +58,12 @@ data_dir = %q
 [smtp]
 listen = [%q]
 messages_per_connection = 100000
+[admission]
+check_sender_domain = false
+rate_per_sender = 0
+rate_per_sender_domain = 0
+rate_per_network = 0
+rate_per_recipient = 0
 [api]
 listen = ["127.0.0.1:%s"]
 [metrics]

@@ -34,14 +34,15 @@ type Config struct {
 	// How long letters and requests in progress may take to end after SIGTERM.
 	StopTimeout time.Duration `toml:"stop_timeout" default:"30s" min:"1s" max:"10m"`
 
-	SMTP     SMTP     `toml:"smtp"`
-	API      API      `toml:"api"`
-	Metrics  Metrics  `toml:"metrics"`
-	TLS      TLS      `toml:"tls"`
-	Database Database `toml:"database"`
-	DNS      DNS      `toml:"dns"`
-	Outbound Outbound `toml:"outbound"`
-	Log      Log      `toml:"log"`
+	SMTP      SMTP      `toml:"smtp"`
+	Admission Admission `toml:"admission"`
+	API       API       `toml:"api"`
+	Metrics   Metrics   `toml:"metrics"`
+	TLS       TLS       `toml:"tls"`
+	Database  Database  `toml:"database"`
+	DNS       DNS       `toml:"dns"`
+	Outbound  Outbound  `toml:"outbound"`
+	Log       Log       `toml:"log"`
 
 	origins map[string]origin // by key; absent: the default
 }
@@ -63,7 +64,7 @@ type SMTP struct {
 	MaxConnectionsPerNetwork int `toml:"max_connections_per_network" default:"30" min:"1" max:"100000"`
 	// New sessions a minute from one client network.
 	ConnectionsPerMinute int `toml:"connections_per_minute" default:"300" min:"1" max:"1000000"`
-	// Networks that the two limits per client network spare.
+	// Networks that the two limits per client network, and the rates of [admission], spare.
 	ExemptNetworks []netip.Prefix `toml:"exempt_networks" default:"127.0.0.0/8,::1/128"`
 	// Letters in one session.
 	MessagesPerConnection int `toml:"messages_per_connection" default:"1000" min:"1" max:"100000"`
@@ -94,6 +95,42 @@ type SMTP struct {
 	Verify bool `toml:"verify" default:"true" dev:"false"`
 	// Wrong commands before the session is ended.
 	MaxBadCommands int `toml:"max_bad_commands" default:"10" min:"1" max:"1000"`
+}
+
+// Admission says who is listened to, for all organisations; each has lists of its own in the database. Who is refused
+// hears why. Rates are letters a minute, 0 for no limit; all nodes together keep them, and who is over one hears 451.
+type Admission struct {
+	// Client networks that are spared all of this section, save block_senders. Of allow_networks and block_networks the
+	// longer prefix decides.
+	AllowNetworks []netip.Prefix `toml:"allow_networks"`
+	// Client networks that are refused before they can speak.
+	BlockNetworks []netip.Prefix `toml:"block_networks"`
+	// Envelope senders that need no domain that exists and are not greylisted: ADDRESS, or DOMAIN with all below it. Anybody can
+	// forge them. Of allow_senders and block_senders the more exact entry decides.
+	AllowSenders []Sender `toml:"allow_senders"`
+	// Envelope senders that are refused.
+	BlockSenders []Sender `toml:"block_senders"`
+	// DNS lists of clients to ask, each ZONE or ZONE=WEIGHT; a list of good clients has a negative weight. Read their terms: most
+	// want a resolver of your own, in dns.resolvers. Empty: none.
+	DNSBlocklists []Blocklist `toml:"dns_blocklists"`
+	// Sum of weights from which on a client is refused.
+	DNSBlocklistThreshold int `toml:"dns_blocklist_threshold" default:"1" min:"1" max:"1000"`
+	// Refuse senders whose domain has neither MX nor address, or a null MX (RFC 7505): nobody could answer them. A DNS that
+	// fails refuses nobody. In development it needs dns.resolvers.
+	CheckSenderDomain bool `toml:"check_sender_domain" default:"true" dev:"false"`
+	// Make unknown senders come twice: the first time that a client network, a sender and a recipient meet is answered 451.
+	// Whom we have written to, or who has passed DMARC, is taken at once.
+	Greylisting bool `toml:"greylisting" default:"false"`
+	// How long after the first time a greylisted sender is taken.
+	GreylistDelay time.Duration `toml:"greylist_delay" default:"5m" min:"1s" max:"6h"`
+	// Letters a minute from one envelope sender.
+	RatePerSender int `toml:"rate_per_sender" default:"60" min:"0" max:"1000000"`
+	// Letters a minute from the senders of one domain.
+	RatePerSenderDomain int `toml:"rate_per_sender_domain" default:"600" min:"0" max:"1000000"`
+	// Letters a minute from one client network (IPv4 /32, IPv6 /64).
+	RatePerNetwork int `toml:"rate_per_network" default:"300" min:"0" max:"1000000"`
+	// Letters a minute to one address of ours.
+	RatePerRecipient int `toml:"rate_per_recipient" default:"600" min:"0" max:"1000000"`
 }
 
 // API is the JSON interface.

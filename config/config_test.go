@@ -112,7 +112,7 @@ func TestMistakesInFile(t *testing.T) {
 		{"unknown key", "\n  hostnam = 'x'\n", "2:3: hostnam: no such key; expected one of hostname, data_dir, roles, stop_timeout"},
 		{"unknown key in a section", "[log]\nlevell = 'x'\n", "2:1: log.levell: no such key; expected one of level, format"},
 		{"unknown dotted key", "log.colour = true\n", "1:1: log.colour: no such key; expected one of level, format"},
-		{"unknown section", "[smpt]\nlisten = 5\n", "1:2: smpt: expected one of the sections smtp, api, metrics, tls, database, dns, outbound, log"},
+		{"unknown section", "[smpt]\nlisten = 5\n", "1:2: smpt: expected one of the sections smtp, admission, api, metrics, tls, database, dns, outbound, log"},
 		{"unknown dotted section", "smpt.listen = 5\n", "1:1: smpt.listen: expected one of the sections smtp,"},
 		{"section as list", "[[smtp]]\nlisten = []\n", "1:3: smtp: expected one of the sections smtp,"},
 		{"section within a section", "[smtp.limits]\nx = 1\n", "1:2: smtp.limits: expected one of the sections"},
@@ -375,6 +375,49 @@ func TestForms(t *testing.T) {
 		var tr Transport
 		if err := tr.UnmarshalText([]byte(text)); err != nil || tr.String() != text {
 			t.Errorf("transport %q is %v (%v)", text, tr, err)
+		}
+	}
+}
+
+func TestSendersAndBlocklists(t *testing.T) {
+	for text, want := range map[string]string{"Spam@Example.ORG": "spam@example.org", "example.org": "example.org", "a@b": "a@b"} {
+		var s Sender
+		if err := s.UnmarshalText([]byte(text)); err != nil || string(s) != want {
+			t.Errorf("sender %q is %q (%v), want %q", text, s, err, want)
+		}
+	}
+	for _, text := range []string{"", "@example.org", "a@", "a b@example.org", "<a@example.org>", ".example.org", "*.example.org", "a@b@c"} {
+		if err := new(Sender).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("sender %q was taken", text)
+		}
+	}
+	for text, want := range map[string]string{"list.example": "list.example=1", "list.example=-3": "list.example=-3", "a.b=7": "a.b=7"} {
+		var b Blocklist
+		if err := b.UnmarshalText([]byte(text)); err != nil || b.String() != want {
+			t.Errorf("list %q is %v (%v), want %q", text, b, err, want)
+		}
+	}
+	for _, text := range []string{"", "=3", "a=", "a=x", "a=9999", "a b=1"} {
+		if err := new(Blocklist).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("list %q was taken", text)
+		}
+	}
+}
+
+// Development asks the DNS only of servers that were named for it.
+func TestDevelopmentAsksNobody(t *testing.T) {
+	for _, test := range []struct {
+		env  []string
+		want bool
+	}{
+		{nil, false},
+		{[]string{"MXDESK_DNS_RESOLVERS=127.0.0.1:53"}, true},
+		{[]string{"MXDESK_DNS_RESOLVERS=127.0.0.1:53", "MXDESK_SMTP_VERIFY=false", "MXDESK_ADMISSION_CHECK_SENDER_DOMAIN=false"}, false},
+		{[]string{"MXDESK_SMTP_VERIFY=true", "MXDESK_ADMISSION_CHECK_SENDER_DOMAIN=true"}, true},
+	} {
+		c, err := LoadDevelopment("", test.env)
+		if err != nil || c.SMTP.Verify != test.want || c.Admission.CheckSenderDomain != test.want {
+			t.Errorf("%v: verify %v, check_sender_domain %v, %v; want %v", test.env, c.SMTP.Verify, c.Admission.CheckSenderDomain, err, test.want)
 		}
 	}
 }

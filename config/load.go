@@ -354,8 +354,10 @@ func (l *loader) finish() {
 	if absolute, err := filepath.Abs(c.DataDir); err == nil {
 		c.DataDir = absolute
 	}
-	if _, set := c.origins["smtp.verify"]; !set && len(c.DNS.Resolvers) > 0 {
-		c.SMTP.Verify = true // in development too
+	for key, asks := range map[string]*bool{"smtp.verify": &c.SMTP.Verify, "admission.check_sender_domain": &c.Admission.CheckSenderDomain} {
+		if _, set := c.origins[key]; !set && len(c.DNS.Resolvers) > 0 {
+			*asks = true // in development too
+		}
 	}
 	if t := &c.Outbound.Transport; t.Kind == TransportMaildir && !filepath.IsAbs(t.Dir) {
 		t.Dir = filepath.Join(c.DataDir, t.Dir)

@@ -153,6 +153,47 @@ func (n *NameServer) UnmarshalText(text []byte) error {
 // String writes the name server as it stands in the file.
 func (n NameServer) String() string { return n.Address }
 
+// Sender is an address, or a domain with all below it, in lower case.
+type Sender string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Sender) UnmarshalText(text []byte) error {
+	word := strings.ToLower(string(text))
+	local, domain, isAddress := strings.Cut(word, "@")
+	if !isAddress {
+		domain = local
+	}
+	if isAddress && (local == "" || strings.ContainsAny(local, " \t<>@")) || len(domain) > 255 || !hostnameForm.MatchString(domain) {
+		return errors.New(`an address such as "spam@example.org", or a domain such as "example.org"`)
+	}
+	*s = Sender(word)
+	return nil
+}
+
+// Blocklist is a DNS list of clients, and what being in it weighs.
+type Blocklist struct {
+	Zone   string
+	Weight int
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *Blocklist) UnmarshalText(text []byte) error {
+	zone, weight, weighted := strings.Cut(string(text), "=")
+	n := int64(1)
+	var err error
+	if weighted {
+		n, err = strconv.ParseInt(weight, 10, 11) // -1024 to 1023
+	}
+	if err != nil || len(zone) > 180 || !hostnameForm.MatchString(zone) {
+		return errors.New(`a zone such as "list.example.org", or "list.example.org=3"`)
+	}
+	*b = Blocklist{zone, int(n)}
+	return nil
+}
+
+// String writes the list as it stands in the file.
+func (b Blocklist) String() string { return b.Zone + "=" + strconv.Itoa(b.Weight) }
+
 // splitHostPort checks HOST:PORT, where HOST may be empty, and returns the host.
 func splitHostPort(text string) (host string, ok bool) {
 	host, port, err := net.SplitHostPort(text)

@@ -2,8 +2,12 @@ package smtpd
 
 import (
 	"context"
+	"encoding/hex"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"mxdesk/internal/address"
@@ -14,16 +18,16 @@ import (
 // banner, and awaited where it is needed first.
 type lookup struct {
 	cancel context.CancelFunc
-	done   chan struct{}
+	named  chan struct{} // closed when ptr is set
+	scored chan struct{} // closed when weight is set
 
-	// Set when done is closed.
-	ptr string // forward-confirmed name, or ""
+	ptr    string // forward-confirmed name, or ""
+	weight int    // the sum of the lists that have the client
 }
 
 const (
 	lookupTimeout  = 10 * time.Second // for all that is asked about a client
-	lookupBudget   = 40               // questions about a client
-	lookupPatience = 3 * time.Second  // of a command, for the name of the client: it is recorded, nothing depends on it
+	lookupPatience = 3 * time.Second  // of a letter, for the name of the client: it is recorded, nothing depends on it
 	maxPTR         = 4                // names of a client that are looked at
 )
 
@@ -33,13 +37,20 @@ func (w *wire) lookUp() {
 	if r == nil || !w.client.IsValid() || w.lmtp {
 		return
 	}
-	ctx, cancel := context.WithTimeout(dns.WithBudget(w.ctx, lookupBudget), lookupTimeout)
-	l := &lookup{cancel: cancel, done: make(chan struct{})}
-	client := w.client
+	ctx, cancel := context.WithTimeout(w.ctx, lookupTimeout)
+	l := &lookup{cancel: cancel, named: make(chan struct{}), scored: make(chan struct{})}
+	client, lists := w.client, w.srv.cfg.Admission.Blocklists
+	if w.listing == allowed {
+		lists = nil
+	}
 	w.lookup = l
 	go func() {
-		defer close(l.done)
+		defer close(l.named)
 		l.ptr = confirmedName(ctx, r, client)
+	}()
+	go func() {
+		defer close(l.scored)
+		l.weight = scoreOf(ctx, r, client, lists)
 	}()
 }
 
@@ -47,7 +58,8 @@ func (w *wire) lookUp() {
 func (l *lookup) forget() {
 	if l != nil {
 		l.cancel()
-		<-l.done
+		<-l.named
+		<-l.scored
 	}
 }
 
@@ -59,12 +71,25 @@ func (l *lookup) name(ctx context.Context) string {
 	timer := time.NewTimer(lookupPatience)
 	defer timer.Stop()
 	select {
-	case <-l.done:
+	case <-l.named:
 		return l.ptr
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	return ""
+}
+
+// score is what the DNS lists give the client; 0 when that does not become known in time.
+func (l *lookup) score(ctx context.Context) int {
+	if l == nil {
+		return 0
+	}
+	select {
+	case <-l.scored:
+		return l.weight
+	case <-ctx.Done():
+		return 0
+	}
 }
 
 // confirmedName is the first name in the PTR records of ip which itself has that address: without the way back
@@ -85,4 +110,48 @@ func confirmedName(ctx context.Context, r dns.Resolver, ip netip.Addr) string {
 		}
 	}
 	return ""
+}
+
+// scoreOf adds the weights of the lists that have ip. A list that does not answer has nobody.
+func scoreOf(ctx context.Context, r dns.Resolver, ip netip.Addr, lists []Blocklist) int {
+	hits := make([]bool, len(lists))
+	var wg sync.WaitGroup
+	for i, list := range lists {
+		wg.Go(func() {
+			answers, _, err := r.IPFamily(ctx, listedName(ip, list.Zone), false)
+			hits[i] = err == nil && slices.ContainsFunc(answers, isListing)
+		})
+	}
+	wg.Wait()
+	score := 0
+	for i, list := range lists {
+		if hits[i] {
+			score += list.Weight
+		}
+	}
+	return score
+}
+
+var (
+	listings   = netip.MustParsePrefix("127.0.0.0/8")      // RFC 5782 section 2.1
+	listErrors = netip.MustParsePrefix("127.255.255.0/24") // by convention: "you may not ask here"
+)
+
+// isListing tells an entry of a list from what a list says to those it does not serve, and from the answer of a domain
+// parking firm after the list has gone.
+func isListing(a netip.Addr) bool { return listings.Contains(a) && !listErrors.Contains(a) }
+
+// listedName is under which a list has an address: octets or nibbles in reverse order (RFC 5782 section 2).
+func listedName(ip netip.Addr, zone string) string {
+	var labels []string
+	if ip.Is4() {
+		for _, octet := range ip.As4() {
+			labels = append(labels, strconv.Itoa(int(octet)))
+		}
+	} else {
+		b := ip.As16()
+		labels = strings.Split(hex.EncodeToString(b[:]), "")
+	}
+	slices.Reverse(labels)
+	return strings.Join(append(labels, zone), ".")
 }

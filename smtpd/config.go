@@ -3,6 +3,7 @@ package smtpd
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -39,6 +40,13 @@ type Config struct {
 	// Verifier authenticates the sender of a letter; nil means that nobody does.
 	Verifier Verifier
 
+	// Admission says who is listened to.
+	Admission Admission
+	// Rates limit letters; those in Exempt are spared.
+	Rates Rates
+	// SharedRates makes the rates hold for all nodes together; nil: each for itself.
+	SharedRates SharedRates
+
 	Log     *slog.Logger          // default slog.Default()
 	Metrics prometheus.Registerer // nil: metrics are counted but not published
 	Now     func() time.Time      // default time.Now
@@ -46,7 +54,7 @@ type Config struct {
 	MaxConnections  int            // open at one time, in all; 1000
 	MaxPerNetwork   int            // open at one time from one network (/32, /64); 30
 	MaxNewPerMinute int            // new ones in a minute from one network; 300
-	Exempt          []netip.Prefix // networks that the two limits per network spare; nil means loopback
+	Exempt          []netip.Prefix // networks that the limits per network and the rates spare; nil means loopback
 
 	MaxMessages          int   // letters of one connection; 1000
 	MaxRecipients        int   // of one letter; 100
@@ -163,6 +171,9 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
+// maxBlocklists bounds the questions that one connection costs.
+const maxBlocklists = 20
+
 // inBuffer is the size of a connection's read buffer; a command must fit into it.
 const inBuffer = 16 << 10
 
@@ -178,6 +189,8 @@ func (c Config) validate() error {
 		return errors.New("smtpd: the limit of a text line must be 1000 octets or more")
 	case c.MaxSize < 64<<10 || c.MaxSize > 1<<30:
 		return errors.New("smtpd: the size limit of a letter must be 64 KiB to 1 GiB")
+	case len(c.Admission.Blocklists) > maxBlocklists:
+		return fmt.Errorf("smtpd: more than %d DNS blocklists", maxBlocklists)
 	}
 	return nil
 }

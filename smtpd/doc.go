@@ -4,13 +4,13 @@
 //
 //	connected   limits in all and per network         421, or a wire is made
 //	PROXY       header of a listed proxy              421, or the client is known
-//	banner      octets before it                      554, end
+//	banner      blocked network, octets before it     554, end; PTR and DNS lists are asked meanwhile
 //	command     one whole clean line at a time        to go-smtp, or answered by the wire
 //	STARTTLS    handshake below the wire              what go-smtp knew of the client is forgotten
-//	MAIL        a transaction is open                 sender, size, room on disk
-//	RCPT        Backend.CheckRecipient, each          250, or a named reason
+//	MAIL        a transaction is open                 sender, lists, its domain, size, room on disk
+//	RCPT        Backend.CheckRecipient, Greylist      250, or a named reason
 //	DATA, BDAT  the wire reads the body               to its end, or the connection ends
-//	letter      header policy, Verifier, Deliver      250 with the id, or a named reason
+//	letter      header, Rates, Verifier, Deliver      250 with the id, or a named reason
 //
 // A body has one end: CRLF.CRLF, or the last octet of the last chunk. A bare CR or LF or a NUL refuses the letter; a
 // pause, a lost connection or a client that takes another sequence for the end of data ends the connection.
@@ -42,7 +42,8 @@
 //
 // # Reading order
 //
-// backend.go, config.go, server.go, listener.go, proxy.go, client.go (who connects), wire.go, command.go, body.go, answer.go, tls.go (octets
+// backend.go, config.go, server.go, listener.go, proxy.go, client.go (who connects), admission.go, sender.go, greylist.go,
+// rates.go (who is listened to), wire.go, command.go, body.go, answer.go, tls.go (octets
 // to commands and bodies), session.go, transaction.go, policy.go, verify.go (one letter), reply.go (all we
 // say), spool.go, metrics.go, certificate.go.
 package smtpd

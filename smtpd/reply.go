@@ -75,17 +75,27 @@ var (
 
 // The replies of a session.
 var (
-	replyNested        = reply{503, smtp.EnhancedCode{5, 5, 1}, "One letter at a time: RSET first", "bad-command"}
-	replyNoTransaction = reply{503, smtp.EnhancedCode{5, 5, 1}, "MAIL first", "bad-command"}
-	replyAborted       = reply{451, smtp.EnhancedCode{4, 5, 0}, "Letter given up", "aborted"}
-	replyNeedsUTF8     = reply{553, smtp.EnhancedCode{5, 6, 7}, "An address beyond ASCII needs SMTPUTF8", "needs-smtputf8"}
-	replyTooBig        = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of message size", "size"}
-	replyHeaderTooBig  = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of header size", "header-size"}
-	replyBareLine      = reply{554, smtp.EnhancedCode{5, 6, 0}, "A bare CR or LF in the message: lines end with <CR><LF>", "bare-line-end"}
-	replyNUL           = reply{554, smtp.EnhancedCode{5, 6, 0}, "A NUL in the message", "nul"}
-	replyTextLine      = reply{554, smtp.EnhancedCode{5, 6, 0}, "Limit of line length in the message", "line-length"}
-	replyLocalError    = reply{451, smtp.EnhancedCode{4, 3, 0}, "Local error, try again later", "local-error"}
-	replyTookTooLong   = reply{451, smtp.EnhancedCode{4, 3, 0}, "Processing took too long, try again later", "processing-time"}
+	replyNested         = reply{503, smtp.EnhancedCode{5, 5, 1}, "One letter at a time: RSET first", "bad-command"}
+	replyNoTransaction  = reply{503, smtp.EnhancedCode{5, 5, 1}, "MAIL first", "bad-command"}
+	replyBlockedNetwork = reply{554, smtp.EnhancedCode{5, 7, 1}, "Your network is blocked here", "blocked-network"}
+	replyBlockedSender  = reply{550, smtp.EnhancedCode{5, 7, 1}, "This sender is blocked here", "blocked-sender"}
+	replyListed         = reply{550, smtp.EnhancedCode{5, 7, 1}, "Your address is in blocklists that we ask", "dns-blocklist"}
+	replyNoSenderDomain = reply{550, smtp.EnhancedCode{5, 1, 8}, "The domain of the sender does not exist", "sender-domain"}
+	replyNullMX         = reply{550, smtp.EnhancedCode{5, 7, 27}, "The domain of the sender takes no mail (null MX)", "sender-null-mx"}
+	replyGreylisted     = reply{451, smtp.EnhancedCode{4, 7, 1}, "We do not know you yet, try again in a few minutes", "greylisted"}
+	replyRateSender     = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute from this sender, try again later", "rate-sender"}
+	replyRateDomain     = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute from this sender domain, try again later", "rate-sender-domain"}
+	replyRateNetwork    = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute from your network, try again later", "rate-network"}
+	replyRateRecipient  = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute to this address, try again later", "rate-recipient"}
+	replyAborted        = reply{451, smtp.EnhancedCode{4, 5, 0}, "Letter given up", "aborted"}
+	replyNeedsUTF8      = reply{553, smtp.EnhancedCode{5, 6, 7}, "An address beyond ASCII needs SMTPUTF8", "needs-smtputf8"}
+	replyTooBig         = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of message size", "size"}
+	replyHeaderTooBig   = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of header size", "header-size"}
+	replyBareLine       = reply{554, smtp.EnhancedCode{5, 6, 0}, "A bare CR or LF in the message: lines end with <CR><LF>", "bare-line-end"}
+	replyNUL            = reply{554, smtp.EnhancedCode{5, 6, 0}, "A NUL in the message", "nul"}
+	replyTextLine       = reply{554, smtp.EnhancedCode{5, 6, 0}, "Limit of line length in the message", "line-length"}
+	replyLocalError     = reply{451, smtp.EnhancedCode{4, 3, 0}, "Local error, try again later", "local-error"}
+	replyTookTooLong    = reply{451, smtp.EnhancedCode{4, 3, 0}, "Processing took too long, try again later", "processing-time"}
 )
 
 // refusals is the one table from reasons to replies; the first that matches counts.

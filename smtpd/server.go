@@ -24,6 +24,7 @@ type Server struct {
 	tls     *tls.Config
 	metrics *metrics
 	limits  *limits
+	rates   *rates
 	space   *space
 	smtp    *smtp.Server
 	lmtp    *smtp.Server
@@ -57,6 +58,7 @@ func New(cfg Config, backend Backend) (*Server, error) {
 		tls:     tlsConfig(&cfg),
 		metrics: newMetrics(),
 		limits:  newLimits(&cfg),
+		rates:   newRates(&cfg),
 		space:   &space{dir: cfg.SpoolDir, floor: cfg.MinFree},
 		ready:   make(chan struct{}),
 		wires:   map[*wire]struct{}{},
@@ -115,6 +117,12 @@ func (s *Server) Run(ctx context.Context) error {
 		s.addrs = append(s.addrs, l.Addr())
 	}
 	close(s.ready)
+	if s.cfg.SharedRates != nil {
+		var sharing sync.WaitGroup
+		sharing.Go(func() { s.share(s.ctx) })
+		defer sharing.Wait()
+		defer s.cancel()
+	}
 
 	ended := make(chan error, len(listeners))
 	for i, l := range listeners {

@@ -47,6 +47,9 @@ func (s *session) mail(opts *smtp.MailOptions) reply {
 	case !s.srv.space.enough(cfg.Now(), opts.Size):
 		return replyTo(message.ErrStorageFull)
 	}
+	if r := s.admitSender(s.wire.cmd.path); !r.isZero() {
+		return r
+	}
 	s.tx = transaction{open: true, utf8: opts.UTF8, sender: s.wire.cmd.path}
 	return reply{}
 }
@@ -68,6 +71,9 @@ func (s *session) rcpt(recipient address.Address) reply {
 	defer cancel()
 	if err := s.srv.backend.CheckRecipient(ctx, s.tx.sender, recipient); err != nil {
 		return s.failed("checking a recipient", err)
+	}
+	if r := s.greylisted(ctx, recipient); !r.isZero() {
+		return r
 	}
 	s.tx.add(recipient)
 	return reply{}
@@ -101,6 +107,9 @@ func (s *session) accept(kept *store) reply {
 	if r := admit(facts{nullSender: s.tx.sender.IsZero(), header: header}, cfg); !r.isZero() {
 		return r
 	}
+	if r := s.rated(); !r.isZero() {
+		return r
+	}
 	letter := s.tx.letter(s.facts(ctx), raw, cfg.Hostname, cfg.Now())
 	letter.Verdict = s.srv.verify(ctx, letter)
 	if ctx.Err() != nil {
@@ -113,10 +122,20 @@ func (s *session) accept(kept *store) reply {
 		}
 		return s.failed("delivering a letter", err)
 	}
+	s.remember(ctx, letter)
 	s.wire.commands = 0
 	s.wire.letters++
 	s.srv.accepted(s.wire, letter, known)
 	return replyAccepted(known)
+}
+
+// rated takes the letter out of the buckets. Whoever may have as many connections as he likes may send as much too.
+func (s *session) rated() reply {
+	r := s.srv.rates
+	if s.wire.lmtp || !s.wire.client.IsValid() || s.wire.listing == allowed || contains(r.exempt, s.wire.client) {
+		return reply{}
+	}
+	return r.take(r.keys(s.wire.client, s.tx.sender, s.tx.recipients), s.srv.cfg.Now())
 }
 
 // facts are what the letters of this session keep of it.

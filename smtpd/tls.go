@@ -68,6 +68,14 @@ func (w *wire) open() bool {
 	if !w.known() {
 		return false
 	}
+	if !w.lmtp {
+		w.listing = w.srv.cfg.Admission.client(w.client)
+	}
+	if w.listing == blocked {
+		w.out = w.out[:0] // in place of the banner
+		w.hangUp(replyBlockedNetwork)
+		return false
+	}
 	w.lookUp()
 	if !w.spokeFirst() {
 		return true
