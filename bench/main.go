@@ -2,8 +2,10 @@
 //
 //	go run ./bench torture   kill mxdesk and PostgreSQL under load, then count
 //	go run ./bench bench     letters in and out beside Debian's Postfix, one round after the other
+//	go run ./bench attack    play every known pitfall of a mail server, and report what held
+//	go run ./bench conformance   test suites, signers and verifiers of others
 //
-// `./dev torture` and `./dev bench` build mxdesk and this program and run it.
+// `./dev torture`, `./dev bench`, `./dev attack` and `./dev conformance` build mxdesk and this program and run it.
 package main
 
 import (
@@ -21,6 +23,9 @@ type cli struct {
 
 	Torture tortureCmd `cmd:"" help:"Kill mxdesk and PostgreSQL under load, then count what was acknowledged."`
 	Bench   benchCmd   `cmd:"" help:"Letters in and out beside Debian's Postfix."`
+	Attack  attackCmd  `cmd:"" help:"Play every known pitfall of a mail server against a running mxdesk."`
+
+	Conformance conformanceCmd `cmd:"" help:"Hold mxdesk against the programs and test suites of others."`
 }
 
 func main() {

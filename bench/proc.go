@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // clockTicks is sysconf(_SC_CLK_TCK), which is 100 on every Linux.
@@ -36,8 +37,7 @@ func treeCPU(root int) (seconds float64) {
 		f := fields[pid]
 		if len(f) > 14 {
 			for _, i := range []int{11, 12, 13, 14} { // utime, stime, cutime, cstime
-				ticks, _ := strconv.ParseFloat(f[i], 64)
-				seconds += ticks / clockTicks
+				seconds += ticks(f[i])
 			}
 		}
 		for _, c := range children[pid] {
@@ -61,4 +61,33 @@ func pss(pid int) int64 {
 		}
 	}
 	return 0
+}
+
+// processCPU is what one process has used, in seconds, user and system, without those below it.
+func processCPU(pid int) float64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0
+	}
+	return ticks(f[11]) + ticks(f[12]) // utime, stime
+}
+
+func ticks(field string) float64 {
+	n, _ := strconv.ParseFloat(field, 64)
+	return n / clockTicks
+}
+
+// openFiles raises the number of files this process may have open as far as it goes, and tells it.
+func openFiles() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
 }

@@ -2,9 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net"
-	"strings"
+	"net/textproto"
 	"sync"
 	"time"
 
@@ -13,12 +14,20 @@ import (
 
 // sink is a mail server that takes everything and remembers what came when.
 type sink struct {
-	listener net.Listener
+	listener *strictListener
 	server   *smtp.Server
+	keep     bool // the letters too, not only their names
 
 	mu   sync.Mutex
 	byID map[string][]time.Time // Message-ID → when it came
 	rcpt map[string]int
+	kept []sunk
+}
+
+// sunk is one letter with its envelope.
+type sunk struct {
+	from, to string
+	raw      []byte
 }
 
 func newSink() (*sink, error) {
@@ -26,11 +35,11 @@ func newSink() (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{listener: l, byID: map[string][]time.Time{}, rcpt: map[string]int{}}
+	s := &sink{listener: &strictListener{Listener: l}, byID: map[string][]time.Time{}, rcpt: map[string]int{}}
 	s.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &sinkSession{sink: s}, nil }))
 	s.server.Domain = "sink.test"
 	s.server.ErrorLog = silent{}
-	go s.server.Serve(l) //nolint:errcheck // it ends with close
+	go s.server.Serve(s.listener) //nolint:errcheck // it ends with close
 	return s, nil
 }
 
@@ -57,6 +66,18 @@ func (s *sink) total() (n int) {
 	return n
 }
 
+// letters are those kept for which the condition holds.
+func (s *sink) letters(wanted func(sunk) bool) (found []sunk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.kept {
+		if wanted(l) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
 // repeated are the times of every letter that came more than once.
 func (s *sink) repeated() (all [][]time.Time) {
 	s.mu.Lock()
@@ -70,32 +91,29 @@ func (s *sink) repeated() (all [][]time.Time) {
 }
 
 type sinkSession struct {
-	sink *sink
-	to   string
+	sink     *sink
+	from, to string
 }
 
-func (s *sinkSession) Mail(string, *smtp.MailOptions) error      { return nil }
-func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return nil }
-func (s *sinkSession) Reset()                                    { s.to = "" }
-func (s *sinkSession) Logout() error                             { return nil }
+func (s *sinkSession) Mail(from string, _ *smtp.MailOptions) error { s.from = from; return nil }
+func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error   { s.to = to; return nil }
+func (s *sinkSession) Reset()                                      { s.from, s.to = "", "" }
+func (s *sinkSession) Logout() error                               { return nil }
 func (s *sinkSession) Data(r io.Reader) error {
-	messageID := ""
-	scan := bufio.NewScanner(r)
-	scan.Buffer(nil, 1<<20)
-	header := true
-	for scan.Scan() {
-		line := scan.Text()
-		header = header && line != ""
-		if name, value, ok := strings.Cut(line, ":"); header && ok && strings.EqualFold(name, "Message-ID") {
-			messageID = strings.TrimSpace(value)
-		}
-	}
-	if err := scan.Err(); err != nil {
+	raw, err := io.ReadAll(r)
+	if err != nil {
 		return err
+	}
+	messageID := ""
+	if header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(raw))).ReadMIMEHeader(); err == nil {
+		messageID = header.Get("Message-Id")
 	}
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
 	s.sink.byID[messageID] = append(s.sink.byID[messageID], time.Now())
 	s.sink.rcpt[s.to]++
+	if s.sink.keep {
+		s.sink.kept = append(s.sink.kept, sunk{s.from, s.to, raw})
+	}
 	return nil
 }

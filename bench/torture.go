@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"mxdesk/internal/address"
 	"mxdesk/outbound/smtpclient"
 )
@@ -235,7 +237,12 @@ var token = regexp.MustCompile(`Token-(\d+)-end`)
 
 // count holds what is there against what was acknowledged.
 func (t *torture) count(ctx context.Context) error {
-	if err := t.drained(ctx); err != nil {
+	pool, err := t.in.pool(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := drained(ctx, pool, func(waiting int) { fmt.Printf("torture: %d mails wait to be sent\n", waiting) }); err != nil {
 		return err
 	}
 	entries, err := t.entries(ctx)
@@ -271,13 +278,8 @@ func (t *torture) count(ctx context.Context) error {
 	return nil
 }
 
-// drained waits until nothing waits to be sent.
-func (t *torture) drained(ctx context.Context) error {
-	pool, err := t.in.pool(ctx)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
+// drained waits until nothing waits to be sent; it reports how much does, when that changes.
+func drained(ctx context.Context, pool *pgxpool.Pool, report func(waiting int)) error {
 	deadline := time.Now().Add(10 * time.Minute) // a mail deferred by a kill waits for its retry, a lease for its end
 	for last := -1; ; {
 		var waiting int
@@ -295,7 +297,7 @@ func (t *torture) drained(ctx context.Context) error {
 			return nil
 		}
 		if waiting != last {
-			fmt.Printf("torture: %d mails wait to be sent\n", waiting)
+			report(waiting)
 			last = waiting
 		}
 		if time.Now().After(deadline) {
@@ -304,7 +306,7 @@ func (t *torture) drained(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Second):
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
