@@ -228,6 +228,19 @@ func (s *scene) move(t *Ticket, to *Category) (string, bool) {
 	return what, done
 }
 
+// maxCollaborators is how many a ticket can have: each of them gets mail, and whoever writes to us could else make us
+// write to thousands.
+const maxCollaborators = 100
+
+func (t *Ticket) collaborators() (n int) {
+	for _, p := range t.Participants {
+		if p.Role == Collaborator {
+			n++
+		}
+	}
+	return n
+}
+
 // copyTo adds or removes a collaborator.
 func (s *scene) copyTo(t *Ticket, c command.Command) (string, bool) {
 	a, err := address.Parse(c.Value)
@@ -246,6 +259,9 @@ func (s *scene) copyTo(t *Ticket, c command.Command) (string, bool) {
 	}
 	if s.org.StaffByAddress(a) != nil {
 		return "that is the address of a staff member", false
+	}
+	if t.collaborators() >= maxCollaborators {
+		return fmt.Sprintf("the ticket has %d collaborators, and can have no more", maxCollaborators), false
 	}
 	who := s.addresses[addressKey{s.org.ID, a.Key()}]
 	if who == nil {

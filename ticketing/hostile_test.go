@@ -208,3 +208,22 @@ func TestAddressesAreWrittenInOrder(t *testing.T) {
 		t.Errorf("%d statements write addresses, want 2", checked)
 	}
 }
+
+// A customer cannot make a mailing list of his ticket.
+func TestCollaboratorsAreBounded(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	ack := to(t, d.sentMail(), "carl@client.test")
+	if _, err := d.pool.Exec(t.Context(), `
+		WITH p AS (INSERT INTO people (organisation_id, person_id, kind)
+		           SELECT $1, gen_random_uuid(), 'customer' FROM generate_series(3, $2) RETURNING person_id)
+		INSERT INTO participants (organisation_id, ticket_number, participant_no, person_id, role, address)
+		SELECT $1, 1, row_number() OVER () + 2, person_id, 'collaborator', 'c' || row_number() OVER () || '@client.test' FROM p`,
+		d.org.ID, maxCollaborators+1); err != nil {
+		t.Fatal(err)
+	}
+	d.must(mail{from: "carl@client.test", to: []string{ack.ReplyTo}, subject: "Re: Question #cc x@client.test# #cc y@client.test#", text: "For all."})
+	if n := d.ticket(1).collaborators(); n != maxCollaborators {
+		t.Errorf("%d collaborators, want %d", n, maxCollaborators)
+	}
+}
