@@ -21,11 +21,13 @@ import (
 	"mxdesk/admin"
 	"mxdesk/config"
 	"mxdesk/internal/address"
+	"mxdesk/internal/admission"
 	"mxdesk/internal/dns"
 	"mxdesk/internal/mailauth"
 	"mxdesk/internal/postgres"
 	"mxdesk/migrations"
 	"mxdesk/outbound"
+	"mxdesk/outbound/mtasts"
 	"mxdesk/outbound/route"
 	"mxdesk/outbound/smtpclient"
 	"mxdesk/smtpd"
@@ -82,6 +84,7 @@ type server struct {
 	intake       *ticketing.Intake
 	certificates *smtpd.CertificateFiles
 	smtp         *smtpd.Server
+	strangers    *admission.Store
 }
 
 // open opens the database and what hangs on it.
@@ -98,7 +101,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.service.AuthservID = string(s.cfg.Hostname)
-	s.queue.OnFinal = s.service.RecordFinal
+	s.queue.OnFinal, s.queue.OnDelay = s.service.RecordFinal, s.service.RecordDelay
 	s.intake, err = ticketing.NewIntake(ticketing.IntakeConfig{
 		Pool: s.pool, Directory: s.directory, Queue: s.queue, Log: s.log, Metrics: s.metrics,
 	})
@@ -150,7 +153,7 @@ func (s *server) stages() ([]stage, error) {
 		if err := s.makeSMTP(); err != nil {
 			return nil, err
 		}
-		list = append(list, stage{"smtp", s.smtp.Run})
+		list = append(list, stage{"smtp", s.smtp.Run}, stage{"strangers", s.strangers.Run})
 	}
 	api, err := s.adminServers()
 	if err != nil {
@@ -197,11 +200,18 @@ func (s *server) makeSMTP() error {
 	c.SpoolAbove, c.MinFree, c.GreetDelay = int(f.SpoolAbove), int64(f.MinFreeSpace), f.GreetDelay
 	c.IdleTimeout, c.DataTimeout, c.SessionTimeout, c.MaxBadCommands = f.IdleTimeout, f.DataTimeout, f.SessionTimeout, f.MaxBadCommands
 	c.StopTimeout = s.cfg.StopTimeout
-	if f.Verify {
+	c.Admission, c.Rates = s.admission()
+	if len(c.Admission.Blocklists) > 0 || c.Admission.CheckSenderDomain || f.Verify {
 		if err := s.openResolver(); err != nil {
 			return err
 		}
 		c.Resolver = s.resolver
+	}
+	if s.strangers = (&admission.Store{Pool: s.pool, Log: s.log}); s.cfg.Admission.Greylisting {
+		c.Admission.Greylist = s.strangers
+	}
+	c.SharedRates = s.strangers
+	if f.Verify {
 		c.Verifier = mailauth.Letters{Verifier: &mailauth.Verifier{DNS: s.resolver, Receiver: c.Hostname, Log: s.log}}
 	}
 	listeners, err := listen(f.Listen)
@@ -221,6 +231,27 @@ func (s *server) makeSMTP() error {
 	}
 	s.smtp, err = smtpd.New(c, s.intake)
 	return err
+}
+
+// admission translates what the configuration says of strangers.
+func (s *server) admission() (smtpd.Admission, smtpd.Rates) {
+	f := s.cfg.Admission
+	a := smtpd.Admission{
+		AllowNetworks: f.AllowNetworks, BlockNetworks: f.BlockNetworks, Threshold: f.DNSBlocklistThreshold,
+		CheckSenderDomain: f.CheckSenderDomain, GreylistDelay: f.GreylistDelay,
+	}
+	for _, sender := range f.AllowSenders {
+		a.AllowSenders = append(a.AllowSenders, string(sender))
+	}
+	for _, sender := range f.BlockSenders {
+		a.BlockSenders = append(a.BlockSenders, string(sender))
+	}
+	for _, list := range f.DNSBlocklists {
+		a.Blocklists = append(a.Blocklists, smtpd.Blocklist(list))
+	}
+	return a, smtpd.Rates{
+		Sender: f.RatePerSender, SenderDomain: f.RatePerSenderDomain, Network: f.RatePerNetwork, Recipient: f.RatePerRecipient,
+	}
 }
 
 // listenLMTP opens the listeners for LMTP. A mail server runs as somebody else, so who may enter the folder of a socket
@@ -322,6 +353,10 @@ func (s *server) transport() (outbound.Transport, error) {
 		Name: string(s.cfg.Hostname), Hosts: router.Hosts, Dialer: &route.Dialer{AllowPrivate: o.AllowPrivateDestinations},
 	}
 	if o.Transport.Kind == config.TransportMX {
+		policies := &mtasts.Cache{
+			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(t.Dialer)), Store: s.queue.Policies(), Log: s.log,
+		}
+		router.MTASTS = policies.Policy
 		return t, nil
 	}
 	smarthost, err := s.smarthost()

@@ -169,6 +169,7 @@ DELETE FROM messages WHERE ctid = ANY(ARRAY(
        AND NOT EXISTS (SELECT FROM deliveries d WHERE d.organisation_id = m.organisation_id AND d.message_id = m.message_id)
      LIMIT $2))`
 	sqlForgetSuppressions = `DELETE FROM suppressions WHERE until < now()`
+	sqlForgetPolicies     = `DELETE FROM mta_sts_policies WHERE fetched_at + make_interval(secs => max_age) < now()`
 	sqlForgetLanes        = `
 DELETE FROM lanes l
  WHERE l.changed_at < now() - interval '30 days' AND l.inflight = 0 AND NOT l.paused
@@ -192,6 +193,7 @@ func forget(ctx context.Context, tx pgx.Tx, retention time.Duration) (more bool,
 		{sqlForgetDone, []any{retention.Seconds(), forgetRows}},
 		{sqlForgetMessages, []any{(retention + 10*24*time.Hour).Seconds(), forgetRows}},
 		{sqlForgetSuppressions, nil},
+		{sqlForgetPolicies, nil},
 		{sqlForgetLanes, nil},
 	} {
 		tag, err := tx.Exec(ctx, s.sql, s.args...)

@@ -1,0 +1,56 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"mxdesk/outbound/mtasts"
+)
+
+// policyStore keeps MTA-STS policies for all nodes.
+type policyStore struct{ db querier }
+
+// Policies is where the MTA-STS policies of other domains are remembered.
+func (q *Queue) Policies() mtasts.Store { return policyStore{q.pool} }
+
+const sqlLoadPolicy = `SELECT policy_id, mode, mx, max_age, fetched_at FROM mta_sts_policies WHERE domain = $1`
+
+// Load satisfies mtasts.Store.
+func (s policyStore) Load(ctx context.Context, domain string) (e mtasts.Entry, err error) {
+	var mode string
+	var seconds int
+	err = s.db.QueryRow(ctx, sqlLoadPolicy, domain).Scan(&e.ID, &mode, &e.MX, &seconds, &e.FetchedAt)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return mtasts.Entry{}, nil
+	case err != nil:
+		return mtasts.Entry{}, fmt.Errorf("load MTA-STS policy: %w", err)
+	}
+	e.Mode, e.MaxAge = mtasts.Mode(mode), time.Duration(seconds)*time.Second
+	return e, nil
+}
+
+// sqlSavePolicy: of two nodes that fetched at once, the later one counts.
+const sqlSavePolicy = `
+INSERT INTO mta_sts_policies AS p (domain, policy_id, mode, mx, max_age, fetched_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (domain) DO UPDATE
+   SET policy_id = EXCLUDED.policy_id, mode = EXCLUDED.mode, mx = EXCLUDED.mx, max_age = EXCLUDED.max_age,
+       fetched_at = EXCLUDED.fetched_at
+ WHERE p.fetched_at < EXCLUDED.fetched_at`
+
+// Save satisfies mtasts.Store.
+func (s policyStore) Save(ctx context.Context, domain string, e mtasts.Entry) error {
+	mx := e.MX
+	if mx == nil {
+		mx = []string{}
+	}
+	_, err := s.db.Exec(ctx, sqlSavePolicy, domain, e.ID, string(e.Mode), mx, int(e.MaxAge/time.Second), e.FetchedAt)
+	if err != nil {
+		return fmt.Errorf("save MTA-STS policy: %w", err)
+	}
+	return nil
+}
