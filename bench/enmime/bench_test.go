@@ -48,11 +48,17 @@ func both(n int) []byte {
 		"<blockquote class=\"gmail_quote\" style=\"margin:0px 0px 0px 0.8ex\">What does the printer do?<br>Please tell us more.</blockquote></div>\r\n--b1--\r\n")
 }
 
+// page is a letter of about n bytes in HTML alone.
+func page(n int) []byte {
+	_, part, _ := bytes.Cut(both(2*n), []byte("--b1\r\nContent-Type: text/html"))
+	return []byte(head + "Content-Type: text/html" + strings.TrimSuffix(string(part), "--b1--\r\n"))
+}
+
 func BenchmarkRead(b *testing.B) {
 	for _, c := range []struct {
 		name   string
 		letter []byte
-	}{{"plain", plain(10 << 10)}, {"html", both(10 << 10)}} {
+	}{{"plain", plain(10 << 10)}, {"html", both(10 << 10)}, {"only-html", page(10 << 10)}} {
 		for _, reader := range []struct {
 			name string
 			read func([]byte) error

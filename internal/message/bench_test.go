@@ -56,8 +56,11 @@ func BenchmarkRead(b *testing.B) {
 		name   string
 		letter []byte
 	}{
-		{"plain-2K", plainLetter(2 << 10)}, {"plain-10K", plainLetter(10 << 10)}, {"alternative-10K", alternativeLetter(10 << 10)},
-		{"file-100K", fileLetter(70 << 10)}, {"file-25M", fileLetter(18 << 20)},
+		{"plain-2K", plainLetter(2 << 10)},
+		{"plain-10K", plainLetter(10 << 10)},
+		{"alternative-10K", alternativeLetter(10 << 10)},
+		{"file-100K", fileLetter(70 << 10)},
+		{"file-25M", fileLetter(18 << 20)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -60,13 +60,13 @@ func htmlLines(src string) []line {
 			return r.lines
 		case html.TextToken:
 			if r.skip == 0 {
-				r.write(r.z.Text())
+				r.write(tokenText(r.z))
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
-			name, more := r.z.TagName()
+			name, more := tagName(r.z)
 			r.start(atom.Lookup(name), more)
 		case html.EndTagToken:
-			name, _ := r.z.TagName()
+			name, _ := tagName(r.z)
 			r.end(atom.Lookup(name))
 		}
 	}

@@ -130,8 +130,10 @@ func (v *verdict) autoSubmitted(f *kindFacts) {
 }
 
 // autoReplyFields are fields whose presence says that a program answered, unless their value denies it.
-var autoReplyFields = [...]string{"X-Autoreply", "X-Auto-Reply", "X-Autorespond", "X-Auto-Respond", "X-Autoresponse", "X-Auto-Response", "X-Autoresponder", "X-AutoReply-From",
-	"X-Mail-Autoreply", "X-Mail-Autoresponder", "X-Vacation", "X-Vacation-Reply", "X-Autoreply-Sent", "X-Autoreply-Domain", "X-Away-Message"}
+var autoReplyFields = [...]string{
+	"X-Autoreply", "X-Auto-Reply", "X-Autorespond", "X-Auto-Respond", "X-Autoresponse", "X-Auto-Response", "X-Autoresponder", "X-AutoReply-From",
+	"X-Mail-Autoreply", "X-Mail-Autoresponder", "X-Vacation", "X-Vacation-Reply", "X-Autoreply-Sent", "X-Autoreply-Domain", "X-Away-Message",
+}
 
 // autoHeaders reads what systems say in fields of their own.
 func (v *verdict) autoHeaders(f *kindFacts) {

@@ -58,6 +58,19 @@ type Verdict struct {
 	DKIM  []DKIM `json:"dkim"`
 	DMARC DMARC  `json:"dmarc"`
 	ARC   ARC    `json:"arc"`
+	Spam  *Spam  `json:"spam,omitempty"` // nil when no content filter is asked
+}
+
+// Spam is what a content filter says of a letter, and what its score led to.
+type Spam struct {
+	Score   float64  `json:"score"`
+	Action  string   `json:"action"`  // what the filter itself would do
+	Symbols []string `json:"symbols"` // names of its rules that matched, heaviest first
+	// Tag marks the letter, Hold keeps it from becoming a ticket until somebody has looked at it.
+	Tag  bool `json:"tag,omitempty"`
+	Hold bool `json:"hold,omitempty"`
+	// Unreachable: the filter gave no answer, and the letter was taken without it.
+	Unreachable bool `json:"unreachable,omitempty"`
 }
 
 // Result is a result of RFC 8601: none, neutral, pass, fail, softfail, policy, temperror or permerror.

@@ -170,10 +170,14 @@ func TestSplitReply(t *testing.T) {
 		"list below quote":      {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> old\n\nhttps://lists.example.org/mailman/listinfo/x", "New.", "https://lists.example.org/mailman/listinfo/x"},
 		"header on top":         {"Date: Monday\nSubject: x\nFrom: Bob\nTo: Ann\n\nWho wrote this?", "Date: Monday\nSubject: x\nFrom: Bob\nTo: Ann\n\nWho wrote this?", ""},
 		"unsubscribe":           {"On 6 Jan 2025, Bob wrote:\n> old\n\nPlease unsubscribe me", "Please unsubscribe me", ""},
-		"answers between": {"Hi Bob,\n\nOn 6 Jan 2025, Bob wrote:\n> first?\n\nYes.\n\n> second?\n\nNo.\n\n> bye\n",
-			"Hi Bob,\n\n> first?\n\nYes.\n\n> second?\n\nNo.", ""},
-		"wrapped quote": {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> a line that somebody made so very long that it had to be broken\nin two\n> and went on",
-			"New.", ""},
+		"answers between": {
+			"Hi Bob,\n\nOn 6 Jan 2025, Bob wrote:\n> first?\n\nYes.\n\n> second?\n\nNo.\n\n> bye\n",
+			"Hi Bob,\n\n> first?\n\nYes.\n\n> second?\n\nNo.", "",
+		},
+		"wrapped quote": {
+			"New.\n\nOn 6 Jan 2025, Bob wrote:\n> a line that somebody made so very long that it had to be broken\nin two\n> and went on",
+			"New.", "",
+		},
 		"only a quote":       {"On 6 Jan 2025, Bob wrote:\n> old", "", ""},
 		"reply above":        {"New.\n\n##- Please type your reply above this line -##\n\nOld.", "New.", ""},
 		"intro in paragraph": {"Thank you!\nOn Mon, 6 Jan 2025 at 10:00, Bob <bob@example.com> wrote:\n> old", "Thank you!", ""},

@@ -12,17 +12,18 @@ import (
 // image, links that open elsewhere and tell nobody where they were. Inline images stay as cid: when hasCID knows
 // their content id.
 func SanitizeHTML(src string, hasCID func(id string) bool) string {
-	return dropUnknownCIDs(strings.TrimSpace(sanitizer().Sanitize(src)), hasCID)
+	return dropUnknownCIDs(strings.TrimSpace(sanitize(src)), hasCID)
 }
+
+// shownElements are the elements that are shown, with or without attributes.
+var shownElements = strings.Fields("a abbr acronym address article aside b bdi bdo big blockquote body br caption center cite code col colgroup dd del details dfn div dl dt em " +
+	"figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q rp rt ruby s samp section small span strike strong sub summary sup " +
+	"table tbody td tfoot th thead time tr tt u ul var wbr")
 
 var sanitizer = sync.OnceValue(func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("a", "abbr", "acronym", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "body", "br", "caption", "center",
-		"cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "font", "footer",
-		"h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp",
-		"section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time",
-		"tr", "tt", "u", "ul", "var", "wbr")
-	p.AllowNoAttrs().OnElements("a", "font", "span", "img", "bdo")
+	p.AllowElements(shownElements...)
+	p.AllowNoAttrs().OnElements(shownElements...)
 	p.AllowAttrs("dir").Matching(regexp.MustCompile(`(?i)^(ltr|rtl|auto)$`)).Globally()
 	p.AllowAttrs("lang").Matching(regexp.MustCompile(`^[A-Za-z0-9-]{1,35}$`)).Globally()
 	p.AllowAttrs("title").Globally()

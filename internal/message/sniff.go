@@ -11,9 +11,15 @@ import (
 func sniffType(declared string, data []byte) string {
 	head := data[:min(len(data), 512)]
 	for _, m := range [...]struct{ magic, ctype string }{
-		{"MZ", "application/x-msdownload"}, {"\x7fELF", "application/x-executable"}, {"#!/", "text/x-script"},
-		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"}, {"%PDF-", "application/pdf"}, {"{\\rtf", "application/rtf"},
-		{"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"}, {"BEGIN:VCALENDAR", "text/calendar"}, {"BEGIN:VCARD", "text/vcard"},
+		{"MZ", "application/x-msdownload"},
+		{"\x7fELF", "application/x-executable"},
+		{"#!/", "text/x-script"},
+		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"},
+		{"%PDF-", "application/pdf"},
+		{"{\\rtf", "application/rtf"},
+		{"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"},
+		{"BEGIN:VCALENDAR", "text/calendar"},
+		{"BEGIN:VCARD", "text/vcard"},
 	} {
 		if bytes.HasPrefix(head, []byte(m.magic)) && (m.magic != "MZ" || isPE(data)) {
 			return preferDeclared(declared, m.ctype)
