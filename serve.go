@@ -25,6 +25,7 @@ import (
 	"mxdesk/internal/dns"
 	"mxdesk/internal/mailauth"
 	"mxdesk/internal/postgres"
+	"mxdesk/internal/rspamd"
 	"mxdesk/migrations"
 	"mxdesk/outbound"
 	"mxdesk/outbound/mtasts"
@@ -194,7 +195,8 @@ func (s *server) makeSMTP() error {
 			break
 		}
 	}
-	c.MaxConnections, c.MaxPerNetwork, c.MaxNewPerMinute, c.Exempt = f.MaxConnections, f.MaxConnectionsPerNetwork, f.ConnectionsPerMinute, f.ExemptNetworks
+	c.MaxConnections, c.MaxPerNetwork, c.MaxNewPerMinute = f.MaxConnections, f.MaxConnectionsPerNetwork, f.ConnectionsPerMinute
+	c.Exempt = append(c.Exempt[:0:0], f.ExemptNetworks...) // not nil when there are none: that would be loopback
 	c.MaxMessages, c.MaxRecipients, c.MaxSize = f.MessagesPerConnection, f.MaxRecipients, int64(f.MaxMessageSize)
 	c.MaxHeader, c.MaxCommandLine, c.MaxTextLine = int(f.MaxHeaderSize), int(f.MaxCommandLength), int(f.MaxLineLength)
 	c.SpoolAbove, c.MinFree, c.GreetDelay = int(f.SpoolAbove), int64(f.MinFreeSpace), f.GreetDelay
@@ -211,6 +213,9 @@ func (s *server) makeSMTP() error {
 		c.Admission.Greylist = s.strangers
 	}
 	c.SharedRates = s.strangers
+	if err := s.filter(&c); err != nil {
+		return err
+	}
 	if f.Verify {
 		c.Verifier = mailauth.Letters{Verifier: &mailauth.Verifier{DNS: s.resolver, Receiver: c.Hostname, Log: s.log}}
 	}
@@ -252,6 +257,21 @@ func (s *server) admission() (smtpd.Admission, smtpd.Rates) {
 	return a, smtpd.Rates{
 		Sender: f.RatePerSender, SenderDomain: f.RatePerSenderDomain, Network: f.RatePerNetwork, Recipient: f.RatePerRecipient,
 	}
+}
+
+// filter sets up the content filter, if there is one.
+func (s *server) filter(c *smtpd.Config) error {
+	f := s.cfg.Spam
+	if f.RspamdURL == "" {
+		return nil
+	}
+	client, err := rspamd.New(f.RspamdURL, string(f.RspamdPassword), f.Timeout)
+	if err != nil {
+		return err
+	}
+	c.Filter = client
+	c.Spam = smtpd.SpamScores{Tag: float64(f.TagScore), Hold: float64(f.HoldScore), Refuse: float64(f.RefuseScore)}
+	return nil
 }
 
 // listenLMTP opens the listeners for LMTP. A mail server runs as somebody else, so who may enter the folder of a socket

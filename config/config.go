@@ -36,6 +36,7 @@ type Config struct {
 
 	SMTP      SMTP      `toml:"smtp"`
 	Admission Admission `toml:"admission"`
+	Spam      Spam      `toml:"spam"`
 	API       API       `toml:"api"`
 	Metrics   Metrics   `toml:"metrics"`
 	TLS       TLS       `toml:"tls"`
@@ -131,6 +132,23 @@ type Admission struct {
 	RatePerNetwork int `toml:"rate_per_network" default:"300" min:"0" max:"1000000"`
 	// Letters a minute to one address of ours.
 	RatePerRecipient int `toml:"rate_per_recipient" default:"600" min:"0" max:"1000000"`
+}
+
+// Spam is the content filter rspamd, which is asked about every letter. When it gives no answer, the letter is taken
+// without it, and its verdict says so. A score of 0 means never.
+type Spam struct {
+	// URL of a normal worker of rspamd, such as "http://127.0.0.1:11333". Letters go there as they are. Empty: nobody is asked.
+	RspamdURL string `toml:"rspamd_url"`
+	// Password of that worker. Empty: none.
+	RspamdPassword Secret `toml:"rspamd_password"`
+	// Longest wait for its answer.
+	Timeout time.Duration `toml:"timeout" default:"10s" min:"100ms" max:"2m"`
+	// Score from which on a letter is marked.
+	TagScore int `toml:"tag_score" default:"6" min:"0" max:"1000"`
+	// Score from which on a letter is held: stored, but no ticket until it is released.
+	HoldScore int `toml:"hold_score" default:"10" min:"0" max:"1000"`
+	// Score from which on a letter is refused.
+	RefuseScore int `toml:"refuse_score" default:"15" min:"0" max:"1000"`
 }
 
 // API is the JSON interface.

@@ -83,7 +83,7 @@ func setDefault(o option, kind string) error {
 	if !has {
 		text = o.field.Tag.Get("default")
 	}
-	if text == "" {
+	if text == "" && !o.list() {
 		return nil
 	}
 	return o.setText(text)

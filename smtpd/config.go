@@ -40,6 +40,9 @@ type Config struct {
 	// Verifier authenticates the sender of a letter; nil means that nobody does.
 	Verifier Verifier
 
+	// Filter judges the content of letters; nil means that nobody does. Spam says what its scores lead to.
+	Filter Filter
+	Spam   SpamScores
 	// Admission says who is listened to.
 	Admission Admission
 	// Rates limit letters; those in Exempt are spared.

@@ -10,7 +10,7 @@
 //	MAIL        a transaction is open                 sender, lists, its domain, size, room on disk
 //	RCPT        Backend.CheckRecipient, Greylist      250, or a named reason
 //	DATA, BDAT  the wire reads the body               to its end, or the connection ends
-//	letter      header, Rates, Verifier, Deliver      250 with the id, or a named reason
+//	letter      Rates, Verifier, Filter, Deliver      250 with the id, or a named reason
 //
 // A body has one end: CRLF.CRLF, or the last octet of the last chunk. A bare CR or LF or a NUL refuses the letter; a
 // pause, a lost connection or a client that takes another sequence for the end of data ends the connection.
@@ -44,6 +44,6 @@
 //
 // backend.go, config.go, server.go, listener.go, proxy.go, client.go (who connects), admission.go, sender.go, greylist.go,
 // rates.go (who is listened to), wire.go, command.go, body.go, answer.go, tls.go (octets
-// to commands and bodies), session.go, transaction.go, policy.go, verify.go (one letter), reply.go (all we
+// to commands and bodies), session.go, transaction.go, policy.go, verify.go, filter.go (one letter), reply.go (all we
 // say), spool.go, metrics.go, certificate.go.
 package smtpd

@@ -14,6 +14,7 @@ type metrics struct {
 	letters      prometheus.Counter
 	bytes        prometheus.Counter
 	refusals     *prometheus.CounterVec
+	filterErrors prometheus.Counter
 	replySeconds prometheus.Histogram
 }
 
@@ -22,11 +23,12 @@ func newMetrics() *metrics {
 		return prometheus.CounterOpts{Namespace: "mxdesk", Subsystem: "smtp", Name: name, Help: help}
 	}
 	return &metrics{
-		open:     prometheus.NewGauge(prometheus.GaugeOpts(counter("sessions_open", "SMTP sessions that are open."))),
-		sessions: prometheus.NewCounter(counter("sessions_total", "SMTP sessions that were begun.")),
-		letters:  prometheus.NewCounter(counter("letters_total", "Letters that were accepted.")),
-		bytes:    prometheus.NewCounter(counter("letter_bytes_total", "Octets of the letters that were accepted.")),
-		refusals: prometheus.NewCounterVec(counter("refusals_total", "Replies of 4xx and 5xx, and refused connections, by reason."), []string{"reason"}),
+		open:         prometheus.NewGauge(prometheus.GaugeOpts(counter("sessions_open", "SMTP sessions that are open."))),
+		sessions:     prometheus.NewCounter(counter("sessions_total", "SMTP sessions that were begun.")),
+		letters:      prometheus.NewCounter(counter("letters_total", "Letters that were accepted.")),
+		bytes:        prometheus.NewCounter(counter("letter_bytes_total", "Octets of the letters that were accepted.")),
+		refusals:     prometheus.NewCounterVec(counter("refusals_total", "Replies of 4xx and 5xx, and refused connections, by reason."), []string{"reason"}),
+		filterErrors: prometheus.NewCounter(counter("filter_errors_total", "Letters that the content filter gave no answer for.")),
 		replySeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "mxdesk", Subsystem: "smtp", Name: "reply_seconds",
 			Help:    "Seconds from the end of data to the reply.",
@@ -36,7 +38,7 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{m.open, m.sessions, m.letters, m.bytes, m.refusals, m.replySeconds} {
+	for _, c := range []prometheus.Collector{m.open, m.sessions, m.letters, m.bytes, m.refusals, m.filterErrors, m.replySeconds} {
 		if err := r.Register(c); err != nil {
 			return err
 		}

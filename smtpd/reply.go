@@ -87,6 +87,7 @@ var (
 	replyRateDomain     = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute from this sender domain, try again later", "rate-sender-domain"}
 	replyRateNetwork    = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute from your network, try again later", "rate-network"}
 	replyRateRecipient  = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute to this address, try again later", "rate-recipient"}
+	replySpam           = reply{550, smtp.EnhancedCode{5, 7, 1}, "This message looks like spam", "spam"}
 	replyAborted        = reply{451, smtp.EnhancedCode{4, 5, 0}, "Letter given up", "aborted"}
 	replyNeedsUTF8      = reply{553, smtp.EnhancedCode{5, 6, 7}, "An address beyond ASCII needs SMTPUTF8", "needs-smtputf8"}
 	replyTooBig         = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of message size", "size"}

@@ -112,6 +112,9 @@ func (s *session) accept(kept *store) reply {
 	}
 	letter := s.tx.letter(s.facts(ctx), raw, cfg.Hostname, cfg.Now())
 	letter.Verdict = s.srv.verify(ctx, letter)
+	if r := s.filter(ctx, letter); !r.isZero() {
+		return r
+	}
 	if ctx.Err() != nil {
 		return replyTookTooLong
 	}

@@ -205,7 +205,7 @@ func TestMetricsAndLog(t *testing.T) {
 	}
 	want := map[string]float64{
 		"mxdesk_smtp_letters_total": 1, "mxdesk_smtp_refusals_total no-such-recipient": 1, "mxdesk_smtp_sessions_open": 0,
-		"mxdesk_smtp_sessions_total": 1, "mxdesk_smtp_reply_seconds": 1,
+		"mxdesk_smtp_sessions_total": 1, "mxdesk_smtp_reply_seconds": 1, "mxdesk_smtp_filter_errors_total": 0,
 		"mxdesk_smtp_letter_bytes_total": float64(len(backend.taken()[0].Raw)),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

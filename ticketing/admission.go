@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"mxdesk/internal/address"
@@ -30,6 +31,15 @@ func admit(in admissionInput) admission {
 	if listed(in.settings.BlockedSenders, in.from) || listed(in.settings.BlockedSenders, in.mailFrom) {
 		return admission{reason: "blocked sender", refuse: message.ErrBlockedSender}
 	}
+	a := byDMARC(in)
+	if spam := in.verdict.Spam; a.refuse == nil && a.hold == "" && !in.signed && spam != nil && spam.Hold {
+		return admission{reason: "spam, held", hold: "The spam filter scores it " + strconv.FormatFloat(spam.Score, 'f', 1, 64)}
+	}
+	return a
+}
+
+// byDMARC does what the owner of the domain in From asks for.
+func byDMARC(in admissionInput) admission {
 	d := in.verdict.DMARC
 	if in.signed || d.Result != message.Fail {
 		return admission{}

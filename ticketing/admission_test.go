@@ -32,6 +32,9 @@ func TestAdmit(t *testing.T) {
 		{"reject, to a return path of ours", admissionInput{verdict: failed("reject", false), signed: true}, false, nil},
 		{"reject, exempt domain", admissionInput{verdict: failed("reject", false), settings: Settings{DMARCExempt: []string{"b.test"}}}, false, nil},
 		{"reject, another domain is exempt", admissionInput{verdict: failed("reject", false), settings: Settings{DMARCExempt: []string{"ub.test"}}}, false, message.ErrDMARC},
+		{"spam", admissionInput{verdict: message.Verdict{Spam: &message.Spam{Score: 11, Tag: true, Hold: true}}}, true, nil},
+		{"spam, perhaps", admissionInput{verdict: message.Verdict{Spam: &message.Spam{Score: 7, Tag: true}}}, false, nil},
+		{"spam, to a return path of ours", admissionInput{verdict: message.Verdict{Spam: &message.Spam{Score: 11, Hold: true}}, signed: true}, false, nil},
 		{"blocked address", admissionInput{settings: Settings{BlockedSenders: []string{"a@mail.b.test"}}}, false, message.ErrBlockedSender},
 		{"blocked domain above", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}}, false, message.ErrBlockedSender},
 	} {
