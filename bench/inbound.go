@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -124,6 +123,9 @@ func (c *benchCmd) inbound(ctx context.Context, top *cli) error {
 	}
 	printInbound(results)
 	fmt.Printf("memory of mxdesk (PSS, without PostgreSQL): idle %d MB, after the load %d MB\n", idle>>20, pss(in.cmd.Process.Pid)>>20)
+	if err := printRoundTrips(ctx, pool); err != nil {
+		return err
+	}
 	return printLatency(ctx, in.smtp)
 }
 
@@ -293,46 +295,19 @@ func printLatency(ctx context.Context, addr string) error {
 
 // answerTime sends one letter on a connection of its own.
 func answerTime(ctx context.Context, addr string, n int) (time.Duration, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	t, err := dialFrom(ctx, "", addr)
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	expect := func(code string) error {
-		for {
-			line, err := r.ReadString('\n')
-			if err != nil {
-				return err
-			}
-			if !strings.HasPrefix(line, code) {
-				return fmt.Errorf("answer %q, want %s", line, code)
-			}
-			if line[3] == ' ' {
-				return nil
-			}
-		}
-	}
-	letter := fmt.Sprintf("From: Customer <c%[1]d@customer.test>\r\nTo: help@example.test\r\nSubject: Question %[1]d\r\nMessage-ID: <%[1]d.%[2]d@customer.test>\r\n\r\n%[3]s", n, time.Now().UnixNano(), strings.Repeat("Some words of a customer who has a question about a thing.\r\n", 64))
-	for _, step := range []struct{ say, code string }{
-		{"", "220"},
-		{"EHLO client.test\r\n", "250"},
-		{fmt.Sprintf("MAIL FROM:<c%d@customer.test>\r\n", n), "250"},
-		{"RCPT TO:<help@example.test>\r\n", "250"},
-		{"DATA\r\n", "354"},
-	} {
-		if _, err := conn.Write([]byte(step.say)); err != nil {
-			return 0, err
-		}
-		if err := expect(step.code); err != nil {
-			return 0, err
-		}
-	}
-	if _, err := conn.Write([]byte(letter + ".\r\n")); err != nil {
+	defer t.close()
+	sender := fmt.Sprintf("c%d@customer.test", n)
+	if err := t.upToData(sender, "help@example.test"); err != nil {
 		return 0, err
 	}
+	t.send(fmt.Sprintf("From: Customer <%[1]s>\r\nTo: help@example.test\r\nSubject: Question %[2]d\r\nMessage-ID: <%[2]d.%[3]d@customer.test>\r\n\r\n%[4]s",
+		sender, n, time.Now().UnixNano(), strings.Repeat("Some words of a customer who has a question about a thing.\r\n", 64)))
 	begin := time.Now()
-	err = expect("250")
+	err = t.must(".", "250")
 	return time.Since(begin), err
 }
 
