@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/bounce"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/ticketing/command"
@@ -175,6 +176,7 @@ func (d *decider) noAnswer() string {
 	}
 	f := notify.AnswerFacts{
 		NullSender: d.letter.MailFrom.IsZero(), Kind: d.content.Kind, Sender: d.from, Ours: d.org.ours(d.from),
+		Disowned: d.release == nil && d.by.Proof == Unverified && disowned(d.letter.Verdict), // who releases a letter vouches for it
 	}
 	if d.author != nil {
 		b := d.author.Auto.at(d.now)
@@ -190,19 +192,29 @@ func (d *decider) noAnswer() string {
 	return why
 }
 
-// takeReport hands a report to the delivery it is about.
+// takeReport hands a report to the delivery it is about. One that quotes a Message-ID of ours, and did not come to the
+// return path, can be by anybody who has seen the letter: it is filed with its ticket, and says nothing of the delivery. Complaints
+// never come to return paths (RFC 5965), and stop automatic letters alone.
 func (d *decider) takeReport() {
 	d.outcome = Unhandled
-	if d.returned.IsZero() {
+	delivery := d.returned
+	if delivery.IsZero() {
+		delivery = d.claimed
+	}
+	if delivery.IsZero() {
 		d.note("report: about no delivery of ours")
 		return
 	}
 	d.outcome = ClosedReport
-	d.reports = append(d.reports, reportRow{d.org, d.returned, d.content.Bounce})
-	if t := d.find(d.scene.returned[deliveryKey{d.org.ID, d.returned}]); t != nil {
+	if t := d.find(d.scene.returned[deliveryKey{d.org.ID, delivery}]); t != nil {
 		d.ticket = t
 	}
-	d.note("report: %s of delivery %s", d.content.Bounce.Kind, d.returned)
+	d.note("report: %s of delivery %s", d.content.Bounce.Kind, delivery)
+	if d.returned.IsZero() && d.content.Bounce.Kind != bounce.Feedback {
+		d.note("report: it did not come to the return path, and changes nothing")
+		return
+	}
+	d.reports = append(d.reports, reportRow{d.org, delivery, d.content.Bounce})
 }
 
 // thread applies the threading rules to the letter.

@@ -53,3 +53,9 @@ func aligned(fromDomain string, v message.Verdict) bool {
 	}
 	return false
 }
+
+// disowned tells whether the domain that a letter says it is from says that it is not: an answer would go to somebody who
+// did not write.
+func disowned(v message.Verdict) bool {
+	return v.SPF.Result == message.Fail || v.DMARC.Result == message.Fail
+}

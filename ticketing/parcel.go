@@ -20,6 +20,7 @@ type parcel struct {
 	targets    []*SupportAddress   // written to, one for each category
 	signed     []address.TicketRef // signed ticket addresses written to
 	returned   id.ID               // delivery whose return path was written to
+	claimed    id.ID               // delivery that a report names which came elsewhere
 	own        []int64             // tickets of Message-IDs of ours, nearest first
 	foreign    []threadKey         // other Message-IDs it refers to, nearest first
 	tag        int64               // ticket tag in the subject
@@ -163,7 +164,7 @@ func (p *parcel) want(w *wanted) {
 	}
 	if r := p.content.Bounce; r != nil && p.returned.IsZero() {
 		if _, delivery, ok := p.tenant.Signer.ParseMessageID(r.MessageID); ok {
-			p.returned = delivery
+			p.claimed = delivery
 			w.returned[deliveryKey{org, delivery}] = true
 		}
 	}

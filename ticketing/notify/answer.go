@@ -15,6 +15,7 @@ type AnswerFacts struct {
 	Kind          message.Kind    // as read
 	Sender        address.Address // the From address: where the answer would go
 	Ours          bool            // Sender is an address of this system
+	Disowned      bool            // the sender's domain says that the letter is not from it
 	AutoSubmitted string          // field values as written, "" if missing
 	Precedence    string
 	ListID        string
@@ -45,6 +46,8 @@ func AutoReplyAllowed(f *AnswerFacts, limits AnswerLimits) (ok bool, reason stri
 		return false, "there is no sender"
 	case f.Ours:
 		return false, "the sender is an address of ours"
+	case f.Disowned:
+		return false, "the sender's domain says that the letter is not from it"
 	case f.Kind != message.Human:
 		return false, "the letter is not a person's: " + string(f.Kind)
 	case f.AutoSubmitted != "" && firstWord(f.AutoSubmitted) != "no":

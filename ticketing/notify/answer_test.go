@@ -20,6 +20,7 @@ func TestAutoReplyAllowed(t *testing.T) {
 		{"Precedence first-class", func(f *AnswerFacts) { f.Precedence = "first-class" }, ""},
 		{"suppress reports", func(f *AnswerFacts) { f.Suppress = "DR, NDR, RN, NRN" }, ""},
 		{"one below the limits", func(f *AnswerFacts) { f.SentRecently, f.SentToday, f.InChain = 4, 39, 19 }, ""},
+		{"disowned", func(f *AnswerFacts) { f.Disowned = true }, "the sender's domain says that the letter is not from it"},
 		{"null sender", func(f *AnswerFacts) { f.NullSender = true }, "the sender is null"},
 		{"no sender", func(f *AnswerFacts) { f.Sender = address.Address{} }, "there is no sender"},
 		{"ours", func(f *AnswerFacts) { f.Ours = true }, "the sender is an address of ours"},

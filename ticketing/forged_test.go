@@ -1,0 +1,65 @@
+package ticketing
+
+import (
+	"testing"
+
+	"mxdesk/internal/message"
+)
+
+// A report that quotes a Message-ID of ours, and did not come to the return path, can be by anybody who has seen the letter.
+func TestReportBesideTheReturnPathChangesNothing(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	d.must(mail{
+		from: "MAILER-DAEMON@mallory.test", null: true, to: []string{"help@example.test"}, subject: "Undelivered Mail Returned to Sender",
+		header: "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n",
+		text: "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.client.test\n\nFinal-Recipient: rfc822; carl@client.test\n" +
+			"Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n" +
+			"--b\nContent-Type: message/rfc822\n\nFrom: help@example.test\nMessage-ID: <" + ackID(t, d) + ">\nSubject: x\n\nx\n--b--",
+	})
+	if got := d.entries(1); len(got) != 1 {
+		t.Errorf("entries %v", got)
+	}
+	var suppressed int
+	if err := d.pool.QueryRow(t.Context(), `SELECT count(*) FROM suppressions`).Scan(&suppressed); err != nil || suppressed != 0 {
+		t.Errorf("%d addresses are suppressed, %v", suppressed, err)
+	}
+	letters, err := d.service.Letters(t.Context(), d.org.ID, LetterFilter{Outcome: ClosedReport})
+	if err != nil || len(letters) != 1 {
+		t.Errorf("letters %+v, %v", letters, err)
+	}
+}
+
+// A letter whose domain disowns it is a ticket, but nobody is written to in answer: that would be backscatter.
+func TestDisownedLetterIsNotAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		verdict message.Verdict
+		answers int
+	}{
+		"SPF fails":                  {message.Verdict{SPF: message.SPF{Result: message.Fail, Domain: "client.test"}}, 0},
+		"DMARC fails":                {message.Verdict{DMARC: message.DMARC{Result: message.Fail, Policy: "none"}}, 0},
+		"nothing is published":       {message.Verdict{}, 1},
+		"SPF fails, but DMARC holds": {message.Verdict{SPF: message.SPF{Result: message.Fail}, DMARC: message.DMARC{Result: message.Pass}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			l := mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"}.letter(d.clock())
+			l.Verdict = c.verdict
+			if _, err := d.intake.Deliver(t.Context(), l); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(d.tickets()); n != 1 {
+				t.Errorf("%d tickets", n)
+			}
+			answers := 0
+			for _, s := range d.sentMail() {
+				if s.To == "carl@client.test" {
+					answers++
+				}
+			}
+			if answers != c.answers {
+				t.Errorf("%d answers, want %d", answers, c.answers)
+			}
+		})
+	}
+}
