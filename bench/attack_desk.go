@@ -126,10 +126,10 @@ func (a *attack) guess(ctx context.Context, f *findings) {
 	}
 	// A stranger with the right words in the header: no part of the ticket is shown to him.
 	for _, fields := range [][]string{{"References: " + t.messageID}, {"In-Reply-To: " + t.messageID}, nil} {
-		stranger := "stranger@" + victims
-		a.submit(ctx, envelope{ip: "127.0.0.99", from: stranger, to: support, letter: a.letter(stranger, fmt.Sprintf("Re: [#%d] Guessed addresses", t.number), "Show me.", fields...)})
+		stranger := "stranger@stranger.test"
+		a.submit(ctx, envelope{ip: strangerIP, from: stranger, to: support, letter: a.letter(stranger, fmt.Sprintf("Re: [#%d] Guessed addresses", t.number), "Show me.", fields...)})
 	}
-	for _, l := range a.settle(ctx, f, "stranger@"+victims) {
+	for _, l := range a.settle(ctx, f, "@stranger.test") {
 		if bytes.Contains(l.raw, []byte("Please help.")) {
 			f.add("a stranger was sent words of the ticket")
 		}

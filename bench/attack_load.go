@@ -131,7 +131,7 @@ func (a *attack) flood(ctx context.Context, f *findings) {
 const (
 	bombCPU         = 2.0 // seconds
 	bombMemoryTimes = 8
-	bombMemoryFloor = 48 << 20
+	bombMemoryFloor = 64 << 20
 )
 
 // bomb sends letters that cost a naive reader far more than their size, one at a time.

@@ -208,10 +208,10 @@ func (a *attack) strictness(ctx context.Context, f *findings) {
 	}
 }
 
-// loseDatabase kills PostgreSQL again and again while letters come: none may be refused for good.
+// loseDatabase kills PostgreSQL while letters come, not as often as makes mxdesk give up: none may be refused for good.
 func (a *attack) loseDatabase(ctx context.Context, f *findings) {
-	stop := time.After(12 * time.Second)
-	kill := time.NewTicker(1500 * time.Millisecond)
+	stop := time.After(15 * time.Second)
+	kill := time.NewTicker(4 * time.Second)
 	defer kill.Stop()
 	counts := map[string]int{}
 	for i := 0; ; i++ {
@@ -232,7 +232,7 @@ func (a *attack) loseDatabase(ctx context.Context, f *findings) {
 			f.add("while PostgreSQL was away: %s", got)
 		}
 		for _, word := range []string{"pgx", "sql", "postgres", "dial", "context", "EOF"} {
-			if strings.Contains(strings.ToLower(got), strings.ToLower(word)) && !strings.Contains(got, "refused") {
+			if code != "250" && code != "dial" && strings.Contains(strings.ToLower(got), strings.ToLower(word)) {
 				f.add("the answer tells of our inside: %s", got)
 			}
 		}
