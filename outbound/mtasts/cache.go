@@ -112,7 +112,7 @@ func (c *Cache) renew(ctx context.Context, domain, id string, m memo) memo {
 	return m
 }
 
-// recall asks the memory, then the store.
+// recall asks the memory, then the store, and the memory again when the store is away.
 func (c *Cache) recall(ctx context.Context, domain string, now time.Time) (memo, error) {
 	c.mu.Lock()
 	m, ok := c.memory[domain]
@@ -121,10 +121,15 @@ func (c *Cache) recall(ctx context.Context, domain string, now time.Time) (memo,
 		return m, nil
 	}
 	e, err := c.Store.Load(ctx, domain)
-	if err != nil {
+	switch {
+	case err != nil && ok: // what we knew a moment ago holds as long as it said
+		return m, nil
+	case err != nil:
 		return memo{}, fmt.Errorf("MTA-STS policy of %s: %w", domain, err)
 	}
-	m.entry, m.readAt = e, now
+	if m.readAt = now; !m.entry.FetchedAt.After(e.FetchedAt) { // ours is newer when it could not be stored
+		m.entry = e
+	}
 	return m, nil
 }
 

@@ -185,10 +185,21 @@ func TestCache(t *testing.T) {
 		t.Errorf("store away, in memory: %+v, %v", p, err)
 	}
 	now = now.Add(2 * time.Minute)
-	if p, err := c.Policy(t.Context(), "example.com"); !errors.Is(err, errBroken) {
-		t.Errorf("store away: %+v, %v; an error was expected", p, err)
+	if p, err := c.Policy(t.Context(), "example.com"); err != nil || p.ID != "4" {
+		t.Errorf("store away for longer: %+v, %v", p, err)
 	}
-	store.broken = false
+	if p, err := c.Policy(t.Context(), "example.org"); !errors.Is(err, errBroken) {
+		t.Errorf("store away, nothing in memory: %+v, %v; an error was expected", p, err)
+	}
+	c.Resolver, s.handler = record("5"), serve(enforced)
+	if p, err := c.Policy(t.Context(), "example.com"); err != nil || p.ID != "5" {
+		t.Errorf("store away, a new policy: %+v, %v", p, err)
+	}
+	now, store.broken = now.Add(2*time.Minute), false
+	c.Resolver, s.handler = gone, fail
+	if p, err := c.Policy(t.Context(), "example.com"); err != nil || p.ID != "5" {
+		t.Errorf("store back with an older policy: %+v, %v", p, err)
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if p, err := c.Policy(ended, "example.org"); !errors.Is(err, context.Canceled) {
