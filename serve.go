@@ -265,7 +265,7 @@ func (s *server) filter(c *smtpd.Config) error {
 	if f.RspamdURL == "" {
 		return nil
 	}
-	client, err := rspamd.New(f.RspamdURL, string(f.RspamdPassword), f.Timeout)
+	client, err := rspamd.New(string(f.RspamdURL), string(f.RspamdPassword), f.Timeout)
 	if err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ type Admission struct {
 // without it, and its verdict says so. A score of 0 means never.
 type Spam struct {
 	// URL of a normal worker of rspamd, such as "http://127.0.0.1:11333". Letters go there as they are. Empty: nobody is asked.
-	RspamdURL string `toml:"rspamd_url"`
+	RspamdURL WebURL `toml:"rspamd_url"`
 	// Password of that worker. Empty: none.
 	RspamdPassword Secret `toml:"rspamd_password"`
 	// Longest wait for its answer.

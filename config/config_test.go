@@ -404,6 +404,17 @@ func TestSendersAndBlocklists(t *testing.T) {
 	}
 }
 
+func TestWebURL(t *testing.T) {
+	for text, good := range map[string]bool{
+		"": true, "http://127.0.0.1:11333": true, "https://rspamd.example.org/x": true,
+		"127.0.0.1:11333": false, "ftp://a": false, "http://": false, "http://user:word@a": false, "http://%zz": false,
+	} {
+		if err := new(WebURL).UnmarshalText([]byte(text)); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // Development asks the DNS only of servers that were named for it.
 func TestDevelopmentAsksNobody(t *testing.T) {
 	for _, test := range []struct {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -193,6 +194,19 @@ func (b *Blocklist) UnmarshalText(text []byte) error {
 
 // String writes the list as it stands in the file.
 func (b Blocklist) String() string { return b.Zone + "=" + strconv.Itoa(b.Weight) }
+
+// WebURL is the http or https URL of a server.
+type WebURL string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *WebURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if len(text) > 0 && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		return errors.New(`a URL such as "http://127.0.0.1:11333"`)
+	}
+	*w = WebURL(text)
+	return nil
+}
 
 // splitHostPort checks HOST:PORT, where HOST may be empty, and returns the host.
 func splitHostPort(text string) (host string, ok bool) {

@@ -115,7 +115,7 @@ func TestDNSLists(t *testing.T) {
 	}
 	lists := []Blocklist{{"black.example", 5}, {"grey.example", 2}, {"white.example", -3}}
 	for client, want := range map[string]int{"192.0.2.1": 4, "192.0.2.2": 0, "192.0.2.3": 0, "2001:db8::1": 5, "198.51.100.1": 0} {
-		if got := scoreOf(context.Background(), zone, netip.MustParseAddr(client), lists); got != want {
+		if got := new(wire).scoreOf(context.Background(), zone, netip.MustParseAddr(client), lists); got != want {
 			t.Errorf("%s: %d, want %d", client, got, want)
 		}
 	}

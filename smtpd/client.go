@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,12 +47,21 @@ func (w *wire) lookUp() {
 	w.lookup = l
 	go func() {
 		defer close(l.named)
+		defer w.survive("looking up the client's name")
 		l.ptr = confirmedName(ctx, r, client)
 	}()
 	go func() {
 		defer close(l.scored)
-		l.weight = scoreOf(ctx, r, client, lists)
+		defer w.survive("asking DNS blocklists")
+		l.weight = w.scoreOf(ctx, r, client, lists)
 	}()
+}
+
+// survive keeps a panic of a goroutine beside the session from ending the process.
+func (w *wire) survive(act string) {
+	if p := recover(); p != nil {
+		w.srv.cfg.Log.Error("panic beside a session", "act", act, "session", w.id.String(), "panic", p, "stack", string(debug.Stack()))
+	}
 }
 
 // forget ends the questions; whoever asks them has returned then.
@@ -113,11 +123,12 @@ func confirmedName(ctx context.Context, r dns.Resolver, ip netip.Addr) string {
 }
 
 // scoreOf adds the weights of the lists that have ip. A list that does not answer has nobody.
-func scoreOf(ctx context.Context, r dns.Resolver, ip netip.Addr, lists []Blocklist) int {
+func (w *wire) scoreOf(ctx context.Context, r dns.Resolver, ip netip.Addr, lists []Blocklist) int {
 	hits := make([]bool, len(lists))
 	var wg sync.WaitGroup
 	for i, list := range lists {
 		wg.Go(func() {
+			defer w.survive("asking a DNS blocklist")
 			answers, _, err := r.IPFamily(ctx, listedName(ip, list.Zone), false)
 			hits[i] = err == nil && slices.ContainsFunc(answers, isListing)
 		})

@@ -43,6 +43,27 @@ func TestNameOfTheClient(t *testing.T) {
 	}
 }
 
+// panickyDNS is a resolver with a mistake in it.
+type panickyDNS struct{ dns.Fake }
+
+func (panickyDNS) PTR(context.Context, netip.Addr) ([]string, bool, error) { panic("a mistake") }
+
+func (panickyDNS) IPFamily(context.Context, string, bool) ([]netip.Addr, bool, error) {
+	panic("a mistake")
+}
+
+// A mistake in what is asked beside the session costs the answer, and nothing else.
+func TestPanicBesideASession(t *testing.T) {
+	backend := &fakeBackend{}
+	p := start(t, backend, func(c *Config) {
+		c.Resolver, c.Admission = panickyDNS{}, Admission{Blocklists: []Blocklist{{"black.example", 1}}, Threshold: 1}
+	}).inData()
+	p.do(letter("x\r\n.\r\n"), "250")
+	if got := backend.taken()[0].Session.PTR; got != "" {
+		t.Errorf("PTR %q", got)
+	}
+}
+
 // slowDNS answers nothing until the question is given up.
 type slowDNS struct{ dns.Fake }
 
