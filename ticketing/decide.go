@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mxdesk/internal/address"
@@ -294,6 +295,8 @@ func (d *decider) answer(t *Ticket, thirdParty bool) error {
 	switch {
 	case act.note:
 		kind, event = NoteEntry, notify.NoteAdded
+	case d.unprovenNote():
+		kind = NoteEntry
 	case role == command.Staff:
 		kind, event = ReplyEntry, notify.ReplySent
 	}
@@ -323,6 +326,13 @@ func (d *decider) warn(t *Ticket) {
 	if d.staff != nil && !d.by.Staff {
 		d.event(t, "identity.unverified", "The sender's address is that of "+d.staff.Name+", but nothing proves that the letter is his.")
 	}
+}
+
+// unprovenNote tells whether the letter is marked as a note in the name of a staff member whom nothing proves to have
+// written it. Then it does nothing else that its commands say, but if he did write it, customers must not read it.
+func (d *decider) unprovenNote() bool {
+	return d.staff != nil && !d.by.Staff &&
+		slices.ContainsFunc(d.commands, func(c command.Command) bool { return c.Name == command.Note })
 }
 
 // rejoin lets somebody who had left the ticket take part again, because he writes to it again.
@@ -421,7 +431,11 @@ func (d *decider) open(to *SupportAddress, follows *Ticket) error {
 	if d.by.Staff {
 		act = d.readCommands(t, command.Staff)
 	}
-	e := d.post(t, MessageEntry, false)
+	kind := MessageEntry
+	if act.note || d.unprovenNote() {
+		kind = NoteEntry
+	}
+	e := d.post(t, kind, false)
 	d.warn(t)
 	d.note("opened #%d in %s", number, to.Category.Name)
 	if !human {

@@ -227,3 +227,50 @@ func TestCollaboratorsAreBounded(t *testing.T) {
 		t.Errorf("%d collaborators, want %d", n, maxCollaborators)
 	}
 }
+
+// deliverVerified delivers a letter whose From the sender's domain vouches for.
+func (d *desk) deliverVerified(m mail) {
+	d.t.Helper()
+	l := m.letter(d.clock())
+	l.Verdict.DMARC.Result = message.Pass
+	if _, err := d.intake.Deliver(d.t.Context(), l); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// The first letter of a ticket can be for staff alone too, whoever its Cc names.
+func TestNoteOpensATicketThatCustomersDoNotHearOf(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"preset": "followers"}`)
+	d.deliverVerified(mail{
+		from: "anna@staff.test", to: []string{"help@example.test"}, subject: "Plan #note#", text: "Do not tell Carl.", header: "Cc: carl@client.test\r\n",
+	})
+	if got := d.entries(1); got[0] != "note: Do not tell Carl." {
+		t.Errorf("entries %v", got)
+	}
+	for _, m := range d.sentMail() {
+		if m.To == "carl@client.test" {
+			t.Errorf("the customer was sent %+v", m)
+		}
+	}
+}
+
+// What a staff member marks as a note stays one when nothing proves that he wrote it.
+func TestUnprovenNoteStaysANote(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"preset": "followers"}`)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	ack := to(t, d.sentMail(), "carl@client.test")
+	d.must(mail{
+		from: "anna@staff.test", to: []string{"help@example.test"}, subject: "Re: Question #note#", text: "Carl is difficult.",
+		header: "In-Reply-To: <" + ack.MessageID + ">\r\n",
+	})
+	if got := d.entries(1); got[1] != "note: Carl is difficult. (third party)" {
+		t.Errorf("entries %v", got)
+	}
+	for _, m := range d.sentMail() {
+		if m.To == "carl@client.test" {
+			t.Errorf("the customer was sent %+v", m)
+		}
+	}
+}
