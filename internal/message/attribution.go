@@ -69,7 +69,7 @@ func isAttribution(s string, quoted bool) bool {
 	}
 	if strings.HasPrefix(s, "--") {
 		t := strings.Trim(s, "- ")
-		return hasWrote(strings.ToLower(t)) && hasDate(t)
+		return hasWrote(strings.ToLower(t)) && (hasDate(t) || hasAddress(t))
 	}
 	colon := strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：")
 	address := hasAddress(s)
@@ -81,6 +81,9 @@ func isAttribution(s string, quoted bool) bool {
 		return false
 	}
 	lower := strings.ToLower(s)
+	if quoted && address && colon && startsQuoting(lower) {
+		return true
+	}
 	if hasWrote(lower) {
 		if iWrote(lower) && !quoted {
 			return false
@@ -91,6 +94,16 @@ func isAttribution(s string, quoted bool) bool {
 		return quoted && wordCount(s) <= 12
 	}
 	return colon && address && date && hasYear(s) && endsInAddress(s)
+}
+
+// startsQuoting tells whether a lower-case line begins with the word for quoting somebody.
+func startsQuoting(s string) bool {
+	for _, w := range quotingWords {
+		if strings.HasPrefix(s, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // endsInAddress tells whether an address stands right before the colon: "6 Jan 2025, Ann <ann@example.com>:".

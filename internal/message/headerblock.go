@@ -87,12 +87,22 @@ func isOriginal(s string) bool {
 	if len(s) > 120 || len(s) < 5 {
 		return false
 	}
+	if isGroupWise(s) {
+		return true
+	}
 	r, _ := utf8.DecodeRuneInString(s)
 	if unicode.IsLetter(r) || unicode.IsDigit(r) {
 		return false
 	}
 	text, drawn := undecorated(s)
 	return drawn >= 2 && originalMessage[strings.ToLower(text)]
+}
+
+// isGroupWise knows ">>> Ann Example 06/01/2025 09:05 >>>", as Novell GroupWise introduces the letter it answers. It is no
+// line quoted three times.
+func isGroupWise(s string) bool {
+	const marks = ">>>"
+	return strings.HasPrefix(s, marks+" ") && strings.HasSuffix(s, " "+marks) && len(s) <= 200 && hasYear(s)
 }
 
 // isForwarded knows the line above a letter that is passed on.

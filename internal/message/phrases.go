@@ -16,21 +16,24 @@ var wroteWords = phraseSet(`
 	escribió|escribio|escribía|ha escrito|va escriure|ha escrit|escribiu
 	escreveu|escreveram
 	ha scritto|scrive|scriveva|ha scritto il
-	schreef|heeft geschreven|geschreven door
+	schreef|heeft geschreven|volgende geschreven|geschreven door
 	skrev|skriver|skrifaði
 	kirjoitti|kirjutas|rakstīja|raksta|rašė|parašė
-	napisał|napisała|napisał(a)|napisał/a|pisze
+	napisał|napisała|napisał(a)|napisał/a|pisze|napisana przez|napisane przez
 	napsal|napsala|napsal(a)|napsal/a|píše|napísal|napísala|napísal(a)
 	írta|ezt írta|írt
 	a scris
 	написал|написала|написал(а)|пишет|писал|писала|написав|написала|написав(ла)|пише|писав|написа|напісаў
-	je napisao|je napisala|je napisao/la|napisao je|napisao/la je|napisao|napisala|је написао|је написала|написао је|je napisal|je pisal
+	je napisao|je napisala|je napisao/la|napisao je|napisao/la je|napisao|napisala|је написао|је написала|је написао/ла|написао/ла|написао|написала|написао је|je napisal|je napisala|je napisal(a)|je pisal|napisal(a)|napísal(a)
 	yazdı|şunu yazdı|şunları yazdı|yazmış
 	έγραψε|έγραψεν
 	đã viết|menulis|เขียน|idatzi du|shkroi
-	كتب|كتبت|كتب:|نوشت|כתב|כתבה|כתב/ה|כתב:`)
+	كتب|كتبت|كتب/كتبت|كتب/ت|كتب:|نوشت|כתב|כתבה|כתב/ה|כתב:`)
 
-var wroteAnywhere = strings.Split("写道|寫道|写到|来信|來信|のメッセージ|のメール|は書きました|が書きました|さんは書|작성|님이 작성|씀|ने लिखा|เขียนว่า|したメール", "|")
+var wroteAnywhere = strings.Split("写道|寫道|写到|来信|來信|のメッセージ|のメール|は書きました|が書きました|さんは書|작성|님이 작성|씀|쓴 글|님의 말|ने लिखा|เขียนว่า|したメール", "|")
+
+// quotingWords begin such a line before a name and an address.
+var quotingWords = strings.Split("quoting |zitat von |citando |citando a |citation de |en réponse à |cytowanie |cytat |цитирую |цитат |цитата |idézet |citát |citat från |citat fra |lainaus |citaat van |mensaje citado por |mensagem citada por |quota |引用 ", "|")
 
 // leadWords start such a line.
 var leadWords = phraseSet(`
@@ -48,9 +51,9 @@ var sentenceWords = phraseSet(`as|like|since|because|when|what|if|wie|da|als|wei
 
 // originalMessage stands between dashes above a quoted letter.
 var originalMessage = phraseSet(`
-	original message|original mail|original email|original e-mail|reply message
+	original|original message|original mail|original email|original e-mail|reply message
 	ursprüngliche nachricht|ursprüngliche mail|ursprüngliche e-mail|originalnachricht|original-nachricht|original nachricht|originalmail|original-mail
-	message d'origine|message d’origine|message original|message initial|message d'origine
+	mail original|courriel original|courrier original|message d'origine|message d’origine|message original|message initial|message d'origine
 	mensaje original|correo original|mensagem original|messaggio originale|messaggio originario|missatge original|mensaxe orixinal
 	oorspronkelijk bericht|origineel bericht|originele bericht|oorspronkelijk e-mailbericht|oorspronklike boodskap
 	oprindelig meddelelse|oprindelig besked|original meddelelse|original besked|opprinnelig melding|original melding|opprinnelig e-post
@@ -100,11 +103,11 @@ func init() {
 		labelFrom: `from|sender|von|absender|de|expéditeur|remitente|da|mittente|van|afzender|fra|afsender|avsender|från|fran|frá|od|odesílatel|odosielateľ|nadawca|from name
 			от|от кого|відправник|від|отправитель|од|šalje|pošiljatelj|pošiljalec|feladó|lähettäjä|saatja|nuo|no|sūtītājs|gönderen|kimden|từ|người gửi|dari|จาก|de la|expeditor|από|αποστολέας
 			发件人|發件人|寄件者|寄件人|差出人|送信者|보낸 사람|보낸사람|발신|보낸이|מאת|من|از|প্রেরক|de parte de|remetente|nga`,
-		labelDate: `sent|date|gesendet|gesendet am|datum|envoyé|envoyé le|envoyé par|date d'envoi|date d’envoi|message du|enviado|enviado el|enviada|enviado em|enviada em|enviado a|fecha|data|inviato|inviato il|verzonden|verzonden op|sendt|dato|sent on|sent at|date sent
+		labelDate: `sent|date|gesendet|gesendet am|datum|envoyé|envoyé le|envoyé par|date d'envoi|date d’envoi|message du|enviado|enviat|enviat el|enviado el|enviada|enviado em|enviada em|enviado a|fecha|data|inviato|inviato il|verzonden|verzonden op|sendt|dato|sent on|sent at|date sent
 			skickat|skickades|sent date|wysłano|wyslano|data wysłania|odesláno|odoslané|dátum|elküldve|küldve|dátuma|trimis|trimisă|отправлено|отправлен|дата|надіслано|дата відправлення|изпратено|poslano|poslato|poslané
 			lähetetty|päivämäärä|päiväys|pvm|saadetud|kuupäev|išsiųsta|data ir laikas|nosūtīts|datums|gönderildi|gönderme tarihi|gönderilme tarihi|tarih|ngày|đã gửi|gửi|ngày gửi|dikirim|terkirim|tanggal|tarikh|dihantar|ส่ง|วันที่|στάλθηκε|ημερομηνία|εστάλη|sendt den|sent:
 			发送时间|發送時間|发送日期|日期|时间|時間|寄件日期|傳送時間|傳送日期|送信日時|日時|日付|送信日|보낸 날짜|보낸날짜|날짜|전송|일시|תאריך|נשלח|تاريخ|التاريخ|تم الإرسال|أرسلت|تاریخ|dagsetning|sent|dërguar`,
-		labelTo: `to|an|empfänger|à|a|destinataire|aan|para|per|til|till|do|komu|кому|до|за|címzett|către|kime|alıcı|kam|gavėjas|vastaanottaja|saaja|đến|tới|người nhận|kepada|untuk|ถึง|pro|προς|za|prima|adresat|destinatario|destinatário|
+		labelTo: `to|an|empfänger|à|a|destinataire|aan|para|per|per a|ke|til|till|do|komu|кому|до|за|címzett|către|kime|alıcı|kam|gavėjas|vastaanottaja|saaja|đến|tới|người nhận|kepada|untuk|ถึง|pro|προς|za|prima|adresat|destinatario|destinatário|
 			收件人|收件者|宛先|받는 사람|받는사람|수신|받는이|אל|إلى|به|til:`,
 		labelSubject: `subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|emne|ämne|temat|předmět|predmet|tárgy|subiect|тема|предмет|относно|aihe|otsikko|teema|konu|chủ đề|tiêu đề|subjek|perihal|judul|tajuk|เรื่อง|assumpte|efni|θέμα|tema|zadeva|naslov|sujets|lēma|temats|
 			主题|主題|主旨|标题|件名|제목|נושא|الموضوع|موضوع|re|onderwerp`,

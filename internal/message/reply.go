@@ -46,7 +46,7 @@ func marks(lines []line) []mark {
 	for i, l := range lines {
 		m := &out[i]
 		m.line, m.raw, m.depth = l, l.text, l.quote
-		for strings.HasPrefix(m.raw, ">") && !(m.depth == l.quote && i > 0 && closesAddress(out[i-1].text, m.raw)) {
+		for strings.HasPrefix(m.raw, ">") && !isGroupWise(strings.TrimSpace(m.raw)) && !(m.depth == l.quote && i > 0 && closesAddress(out[i-1].text, m.raw)) {
 			m.depth++
 			m.raw = strings.TrimPrefix(m.raw[1:], " ")
 		}

@@ -9,15 +9,15 @@ import (
 // sentStarts and sentEnds are how the footers of mobile programs begin or end, in lower case.
 var sentStarts = strings.Split("sent from|sent via|sent with|sent by|sent using|sent on|send from|get outlook|get [outlook|download outlook|obtenir outlook|obtener outlook|outlook für|obter o outlook|scarica outlook|hanki outlook|"+
 	"envoyé de|envoyé depuis|envoyé à partir|envoyé avec|envoyé par|télécharger outlook|gesendet von|gesendet mit|von meinem|von unterwegs|diese nachricht wurde von|diese e-mail wurde von|versendet mit|versendet von|gesendet via|"+
-	"enviado desde|enviado de|enviado do|enviado a partir|enviado con|enviado com|enviado pelo|enviada do|enviat des|inviato da|inviato con|inviato dal|verzonden vanaf|verzonden met|verstuurd vanaf|verstuurd met|verzonden via|verstuurd via|"+
+	"enviado desde|enviado de|enviado do|enviado a partir|enviado con|enviado com|enviado pelo|enviada do|enviat des|enviado via|enviada via|obtenez outlook|obtenha o outlook|ottieni outlook|hämta outlook|hent outlook|få outlook|pobierz aplikację outlook|pobierz outlook|získať outlook|získat outlook|stáhnout outlook|descărcați outlook|obțineți outlook|скачать outlook|загрузить outlook|завантажити outlook|изтегляне на outlook|preuzmite outlook|prenesite outlook|λήψη του outlook|outlook voor android downloaden|outlook voor ios downloaden|download outlook voor|outlook beszerzése|android için outlook uygulamasını edinin|ios için outlook uygulamasını edinin|outlook for ios を入手|outlook for android を入手|获取 outlook for|下载 outlook for|取得 android 版 outlook|取得 ios 版 outlook|android용 outlook 다운로드|ios용 outlook 다운로드|احصل على outlook|تنزيل outlook|tải outlook|dapatkan outlook|ดาวน์โหลด outlook|أُرسلت من|مُرسل من|مرسل من|أرسل من|تم إرساله من|ارسال شده از|inviato da|inviato con|inviato dal|verzonden vanaf|verzonden met|verstuurd vanaf|verstuurd met|verzonden via|verstuurd via|"+
 	"sendt fra|sendt via|skickat från|skickad från|skickat via|lähetetty|sent från|wysłano z|wysłane z|wyslano z|odesláno z|odesláno ze|odoslané z|elküldve|küldve|trimis de|trimis din|отправлено с|отправлено из|отправлено от|отправлено через|надіслано з|відправлено з|изпратено от|poslano s|poslano iz|poslato sa|"+
 	"στάλθηκε από|εστάλη από|发自|發自|来自|傳送自|從我的|从我的|寄自|נשלח מ|تم الإرسال من|أرسلت من|đã gửi từ|được gửi từ|dikirim dari|dihantar daripada|ส่งจาก|saadetud|išsiųsta iš|nosūtīts no|отправлено|от моего|from my iphone|from my ipad|from my phone|from my mobile|from my android|from my samsung|from my blackberry|virus-free|virenfrei|provenant de|provient de", "|")
 
 var sentEnds = strings.Split("gesendet|gönderildi|gönderilmiştir|から送信|より送信|傳送|传送|发送|發送|에서 보냄|에서 보냈습니다|보냄|lähetetty|küldve|sent from mobile|from mobile|sent from phone", "|")
 
 // deviceWords are the devices and programs they name. A footer in "sent from my …" need not.
-var deviceWords = strings.Split("iphone|ipad|ipod|android|mobil|phone|cell|galaxy|samsung|blackberry|outlook|windows|device|tablet|htc|nokia|huawei|xiaomi|redmi|oneplus|pixel|motorola|xperia|sony|lenovo|honor|oppo|wiko|alcatel|"+
-	"handy|gerät|téléphone|telefon|teléfono|telefone|celular|móvil|cellulare|puhelin|смартфон|телефон|устройств|携帯|手机|手機|휴대|mac|apple|ios|app|proton|tutanota|yahoo|gmail|gmx|web.de|mailbox|airmail|thunderbird|k-9|aquamail|bluemail|typeapp|spark|newton|mail.ru|yandex|myMail|mymail|email|e-mail|"+
+var deviceWords = strings.Split("iphon|ipad|ipod|android|mobil|phone|cell|galaxy|samsung|blackberry|outlook|windows|device|tablet|htc|nokia|huawei|xiaomi|redmi|oneplus|pixel|motorola|xperia|sony|lenovo|honor|oppo|wiko|alcatel|"+
+	"handy|gerät|téléphone|telefon|teléfono|telefone|celular|móvil|cellulare|puhelin|смартфон|телефон|мобильн|мобільн|приложени|почт|устройств|携帯|手机|手機|휴대|mac|apple|ios|app|proton|tutanota|yahoo|gmail|gmx|web.de|mailbox|airmail|thunderbird|k-9|aquamail|bluemail|typeapp|spark|newton|mail.ru|yandex|myMail|mymail|email|e-mail|"+
 	"mail|courrier|correo|avast|avg|orange|vodafone|t-mobile|verizon|at&t|galaxy|surface|fairphone|zimbra|superhuman|hey|front|boxer|nine|edison|canary|polymail|mailspring|em client|postbox|the bat|touch|webmail|laptop|ti-", "|")
 
 // footerFrame is what footers are framed with.
@@ -36,6 +36,9 @@ func isFooter(s string) bool {
 	words := wordCount(t)
 	if strings.Contains(t, "excuse") || strings.Contains(t, "typo") || strings.Contains(t, "brevity") || strings.Contains(t, "kürze") || strings.Contains(t, "fautes") {
 		return words <= 25
+	}
+	if strings.HasPrefix(t, "sent via the samsung galaxy") {
+		return words <= 12 // it names the network after a comma
 	}
 	if comma := strings.IndexAny(t, ",;"); comma >= 0 || strings.Contains(t, " is ") || strings.Contains(t, " to ") || strings.Contains(t, " was ") {
 		return false
