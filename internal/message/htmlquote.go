@@ -72,7 +72,8 @@ func isQuoteContainer(class, id, name string) bool {
 		switch strings.TrimPrefix(c, "x_") {
 		case "gmail_quote", "gmail_quote_container", "gmail_extra", "yahoo_quoted", "protonmail_quote", "moz-cite-prefix", "zmail_extra",
 			"tutanota_quote", "OutlookMessageHeader", "ms-outlook-mobile-reference-message", "yahoo-quoted-begin", "hs_reply",
-			"mailru-blockquote", "ymail_android_quote", "WLM_reply", "mail_quote", "fastmail-quote":
+			"mailru-blockquote", "ymail_android_quote", "WLM_reply", "mail_quote", "fastmail-quote", "fairemail_quote", "aqm-original",
+			"ntes-mailmaster-quote", "sh-quoted-content", "missive_quote", "front-blockquote", "freshdesk_quote":
 			return true
 		}
 	}
@@ -80,5 +81,5 @@ func isQuoteContainer(class, id, name string) bool {
 	case "divRplyFwdMsg", "appendonsend", "isReplyContent", "OLK_SRC_BODY_SECTION", "mail-editor-reference-message-container", "reply-intro", "reply_message", "yahoo_quoted":
 		return true
 	}
-	return name == "quote"
+	return name == "quote" || name == "messageReplySection"
 }

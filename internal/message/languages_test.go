@@ -42,9 +42,9 @@ var introductions = []string{
 	"Ann Example <ann@example.com> 于2025年1月6日周一 09:05写道：",
 	"Ann Example <ann@example.com> 於 2025年1月6日 週一 上午9:05寫道：",
 	"2025년 1월 6일 (월) 오전 9:05, Ann Example <ann@example.com>님이 작성:",
-	"‫בתאריך יום ב׳, 6 בינו׳ 2025 ב-9:05 מאת ‪Ann Example‬‏ <‪ann@example.com‬‏>:‬",
+	"\u202bבתאריך יום ב׳, 6 בינו׳ 2025 ב-9:05 מאת \u202aAnn Example\u202c\u200f <\u202aann@example.com\u202c\u200f>:\u202c",
 	"في الاثنين، 6 يناير 2025 في 9:05 ص تمت كتابة ما يلي بواسطة Ann Example <ann@example.com>:",
-	"در تاریخ دوشنبه ۶ ژانویه ۲۰۲۵،‏ ۹:۰۵ Ann Example <ann@example.com> نوشت:",
+	"در تاریخ دوشنبه ۶ ژانویه ۲۰۲۵،\u200f ۹:۰۵ Ann Example <ann@example.com> نوشت:",
 	"सोम, 6 जन॰ 2025 को 9:05 पूर्वाह्न बजे को Ann Example <ann@example.com> ने लिखा:",
 	"El dl., 6 de gen. 2025, 9:05, Ann Example <ann@example.com> va escriure:",
 	"O luns, 6 de xan. de 2025 ás 9:05, Ann Example <ann@example.com> escribiu:",
@@ -69,7 +69,7 @@ var introductions = []string{
 	"Ann Example <ann@example.com> 於 2025年1月6日 上午9:05 寫道：",
 	"Ann Example <ann@example.com> şunları yazdı (6 Oca 2025 09:05):",
 	"Στις 6 Ιαν 2025, στις 9:05 π.μ., ο/η Ann Example <ann@example.com> έγραψε:",
-	"‏בתאריך 6 בינו׳ 2025, בשעה 9:05, ‏Ann Example <ann@example.com> כתב/ה:",
+	"\u200fבתאריך 6 בינו׳ 2025, בשעה 9:05, \u200fAnn Example <ann@example.com> כתב/ה:",
 	"بتاريخ ٦ يناير ٢٠٢٥، الساعة ٩:٠٥ ص، كتب/كتبت Ann Example <ann@example.com>:",
 	"La data de 6 ian. 2025, la 09:05, Ann Example <ann@example.com> a scris:",
 	// Thunderbird
@@ -251,6 +251,42 @@ func TestFootersOfManyLanguages(t *testing.T) {
 		text := "Hello there.\n\n" + words + "\n\nOn 06.01.25 09:05, Ann Example wrote:\n> Does it burn?\n"
 		if reply, _, _ := splitReply(appendPlain(nil, text), replyContext{answer: true}); reply != "Hello there.\n\n"+words {
 			t.Errorf("%s is the writer's, reply %q", words, reply)
+		}
+	}
+}
+
+// The elements that mail programs put around the letter they answer.
+func TestQuoteContainers(t *testing.T) {
+	for _, open := range []string{
+		`<div class="gmail_quote">`, `<div class="gmail_quote gmail_quote_container">`, `<blockquote type="cite">`, `<div class="moz-cite-prefix">`, `<div class="yahoo_quoted" id="yahoo_quoted_1">`, `<div class="protonmail_quote">`,
+		`<div id="divRplyFwdMsg" dir="ltr">`, `<div id="x_divRplyFwdMsg">`, `<div id="appendonsend">`, `<div class="zmail_extra">`, `<div name="quote">`, `<div class="ms-outlook-mobile-reference-message">`, `<div id="mail-editor-reference-message-container">`,
+		`<blockquote class="tutanota_quote">`, `<div name="messageReplySection">`, `<div class="ntes-mailmaster-quote">`, `<div id="isReplyContent">`, `<div class="fairemail_quote">`, `<div class="aqm-original">`, `<div class="sh-quoted-content">`,
+		`<div class="missive_quote">`, `<blockquote class="front-blockquote">`, `<div class="freshdesk_quote">`, `<div class="mailru-blockquote">`, `<div id="OLK_SRC_BODY_SECTION">`,
+	} {
+		page := "<div>Hello there.</div><div>It still burns.</div><br>" + open + "<div>Ann said:</div><p>Does it burn?</p></div>"
+		c := Read([]byte("Subject: Re: x\r\nIn-Reply-To: <a@b.example>\r\nContent-Type: text/html\r\n\r\n"+page), Envelope{})
+		if c.ReplyText != "Hello there.\nIt still burns." || !strings.Contains(c.QuotedText, "Does it burn?") {
+			t.Errorf("%s\nreply %q", open, c.ReplyText)
+		}
+	}
+}
+
+// A letter that is passed on is what it is about, however deep it was passed on before.
+func TestNestedForwards(t *testing.T) {
+	for _, text := range []string{
+		"Please see below.\n\n---------- Forwarded message ---------\nFrom: Ann <ann@example.com>\nDate: Mon, Jan 6, 2025 at 9:05 AM\nSubject: Fw: Fire\nTo: <bob@example.net>\n\n\nFYI\n\n-------- Weitergeleitete Nachricht --------\nVon: Cleo <cleo@example.org>\nDatum: 05.01.2025\nAn: ann@example.com\nBetreff: Fire\n\nIt burns.",
+		"Please see below.\n\nBegin forwarded message:\n\nFrom: Ann <ann@example.com>\nSubject: Fire\nDate: 6 January 2025 at 09:05:11 CET\nTo: bob@example.net\n\nIt burns.",
+		"Bitte lesen.\n\nAnfang der weitergeleiteten Nachricht:\n\nVon: Ann <ann@example.com>\nBetreff: Fire\nDatum: 6. Januar 2025 um 09:05:11 MEZ\nAn: bob@example.net\n\nIt burns.",
+		"请看。\n\n---------- 转发的邮件 ----------\n发件人: Ann <ann@example.com>\n日期: 2025年1月6日\n主题: Fire\n收件人: bob@example.net\n\nIt burns.",
+		"Посмотрите.\n\n-------- Пересылаемое сообщение --------\n06.01.2025, 09:05, \"Ann\" <ann@example.com>:\n\nIt burns.",
+		"Voyez.\n\n-------- Message transféré --------\nSujet : Fire\nDate : Mon, 6 Jan 2025\nDe : Ann <ann@example.com>\nPour : bob@example.net\n\nIt burns.",
+		"Zie.\n\n---------- Doorgestuurd bericht ---------\nVan: Ann <ann@example.com>\nDatum: ma 6 jan 2025\nOnderwerp: Fire\nAan: bob@example.net\n\nIt burns.",
+		"見てください。\n\n---------- 転送メッセージ ----------\n差出人: Ann <ann@example.com>\n日付: 2025年1月6日\n件名: Fire\n宛先: bob@example.net\n\nIt burns.",
+	} {
+		for _, ctx := range []replyContext{{forward: true}, {forward: true, answer: true}, {answer: true}} {
+			if reply, _, _ := splitReply(appendPlain(nil, text), ctx); !strings.HasSuffix(reply, "It burns.") {
+				t.Errorf("%+v: reply %q", ctx, reply)
+			}
 		}
 	}
 }
