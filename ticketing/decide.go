@@ -380,7 +380,10 @@ func (d *decider) openAll(follows *Ticket) error {
 	if len(targets) == 0 {
 		targets = []*SupportAddress{d.supportAddress(follows)}
 	}
-	if !targets[0].Settings.AcceptUnregistered && d.staff == nil && d.author == nil {
+	if d.staff == nil && d.author == nil {
+		targets = slices.DeleteFunc(slices.Clone(targets), func(a *SupportAddress) bool { return !a.Settings.AcceptUnregistered })
+	}
+	if len(targets) == 0 {
 		d.refused = message.ErrUnregistered
 		return nil
 	}

@@ -274,3 +274,28 @@ func TestUnprovenNoteStaysANote(t *testing.T) {
 		}
 	}
 }
+
+// A stranger's letter to an address that takes strangers and to one that does not opens one ticket, whichever stands first.
+func TestUnregisteredAtTwoAddresses(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.pool.Exec(t.Context(), `
+		WITH c AS (INSERT INTO categories (organisation_id, name) VALUES ($1, 'VIP') RETURNING category_id)
+		INSERT INTO support_addresses (organisation_id, address, category_id, settings)
+		SELECT $1, 'vip@example.test', category_id, '{"accept_unregistered": false}' FROM c`, d.org.ID); err != nil {
+		t.Fatal(err)
+	}
+	d.set(`{}`)
+	both := []string{"help@example.test", "vip@example.test"}
+	d.must(mail{from: "eve@client.test", to: both, subject: "One", text: "hello"})
+	slices.Reverse(both)
+	d.must(mail{from: "mallory@client.test", to: both, subject: "Two", text: "hello"})
+	d.refused(mail{from: "trudy@client.test", to: []string{"vip@example.test"}, subject: "Three", text: "hello"}, message.ErrUnregistered)
+	for _, k := range d.tickets() {
+		if k.SupportAddress != "help@example.test" {
+			t.Errorf("ticket %+v", k)
+		}
+	}
+	if n := len(d.tickets()); n != 2 {
+		t.Errorf("%d tickets, want 2", n)
+	}
+}
