@@ -2,16 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -226,26 +219,13 @@ const (
 
 // certificate makes a self-signed certificate in the folder of the instance.
 func (a *attack) certificate() (certFile, keyFile string, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mx.example.test"}, DNSNames: []string{"mx.example.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return "", "", err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return "", "", err
-	}
 	certFile, keyFile = filepath.Join(a.in.dir, "cert.pem"), filepath.Join(a.in.dir, "key.pem")
-	return certFile, keyFile, errors.Join(
-		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	out, err := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+		"-subj", "/CN=mx.example.test", "-keyout", keyFile, "-out", certFile).CombinedOutput()
+	if err != nil {
+		return "", "", fmt.Errorf("openssl: %w: %s", err, out)
+	}
+	return certFile, keyFile, nil
 }
 
 func (a *attack) stop() (err error) {
@@ -305,6 +285,24 @@ func (a *attack) submit(ctx context.Context, e envelope) string {
 	}
 	t.send(strings.ReplaceAll(text, "\r\n.", "\r\n.."))
 	return t.ask(".")
+}
+
+// connect opens a connection of the stranger's; nil, and a finding, when there is none.
+func (a *attack) connect(ctx context.Context, f *findings) *talker {
+	t, err := dialFrom(ctx, strangerIP, a.in.smtp)
+	if !f.check("connect", err) {
+		return nil
+	}
+	return t
+}
+
+// upToRecipient is a connection on which a letter may be begun.
+func (a *attack) upToRecipient(ctx context.Context, f *findings, from string) *talker {
+	t := a.connect(ctx, f)
+	if t != nil {
+		f.check(from, t.must("", "220", "EHLO client.test", "250", "MAIL FROM:<"+from+">", "250", "RCPT TO:<"+support+">", "250"))
+	}
+	return t
 }
 
 // number asks the database for one number.

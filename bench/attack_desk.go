@@ -69,6 +69,7 @@ func (a *attack) untouched(ctx context.Context, f *findings, t talk, what string
 func (a *attack) forgeStaff(ctx context.Context, f *findings) {
 	t := a.open(ctx, f, "Forged staff")
 	tag := fmt.Sprintf("#close# [#%d] Forged staff", t.number)
+	taken, tried := 0, 0
 	for i, who := range []string{agent, openAgent} {
 		for _, c := range []struct {
 			what, to string
@@ -86,11 +87,15 @@ func (a *attack) forgeStaff(ctx context.Context, f *findings) {
 			{"two From addresses", support, []string{"From: x@" + victims + ", " + who, "References: " + t.messageID}},
 		} {
 			for _, envelopeFrom := range []string{who, "x@" + victims} {
-				a.submit(ctx, envelope{ip: strangerIP, from: envelopeFrom, to: c.to, letter: a.letter(who, tag, fmt.Sprintf("forged words %d", i), c.fields...)})
+				got := a.submit(ctx, envelope{ip: strangerIP, from: envelopeFrom, to: c.to, letter: a.letter(who, tag, fmt.Sprintf("forged words %d", i), c.fields...)})
+				if tried++; strings.HasPrefix(got, "250") {
+					taken++
+				}
 			}
 			a.untouched(ctx, f, t, who+" "+c.what)
 		}
 	}
+	f.note("%d of %d forged letters were taken in, as a stranger's", taken, tried)
 	// The real agent still can.
 	got := a.submit(ctx, envelope{ip: agentIP, from: agent, to: t.agents, letter: a.letter(agent, "#close# done", "Real words.")})
 	f.want("the real agent", got, "250")
@@ -138,8 +143,8 @@ func (a *attack) guess(ctx context.Context, f *findings) {
 
 // refused checks that nothing can be sent to an address, neither by a person nor as a report.
 func (a *attack) refused(ctx context.Context, f *findings, to string) {
-	t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-	if !f.check("connect", err) {
+	t := a.connect(ctx, f)
+	if t == nil {
 		return
 	}
 	defer t.close()
@@ -196,6 +201,9 @@ func (a *attack) injectHeader(ctx context.Context, f *findings) {
 			f.want("a letter after EHLO "+fmt.Sprintf("%q", helo), t.ask("."), "250|5")
 		}
 		t.close()
+	}
+	if n := len(a.settle(ctx, f, "inject0@customer.test")); n == 0 {
+		f.add("the letters were not answered: nothing was tried")
 	}
 	for _, l := range a.settle(ctx, f, "") {
 		header, _, _ := strings.Cut(string(l.raw), "\n\n")

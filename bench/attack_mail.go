@@ -17,8 +17,8 @@ import (
 // recipients asks for each address whether a letter may go there, and compares the answers' beginnings.
 func (a *attack) recipients(ctx context.Context, f *findings, begins string, list ...string) {
 	for _, r := range list {
-		t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-		if !f.check("connect", err) {
+		t := a.connect(ctx, f)
+		if t == nil {
 			return
 		}
 		f.check("a sender", t.must("", "220", "EHLO client.test", "250", "MAIL FROM:<x@"+victims+">", "250"))
@@ -53,8 +53,8 @@ func (a *attack) oddAddresses(ctx context.Context, f *findings) {
 		"<a@b.test> SIZE=1 SIZE=2 X=Y", "<a@b.test> RET=FULL> X", "<a@b.test\x00>", "<a\x08@b.test>", "<\xe9@b.test>", "<a@b.test> BODY=EVIL", "<a@b.test> SIZE=-1", "<a@b.test> SIZE=99999999999999999999999",
 		"<a@b.test> AUTH=<x", "<a b@c.test>", "a@b.test", "<a@b.test", "<a@b.test>>", "<a@b.test> RET=FULL\x00",
 	} {
-		t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-		if !f.check("connect", err) {
+		t := a.connect(ctx, f)
+		if t == nil {
 			return
 		}
 		f.check("greeting", t.must("", "220", "EHLO client.test", "250"))
@@ -82,8 +82,8 @@ func (a *attack) injectLog(ctx context.Context, f *findings) {
 	forged := "x\r\ntime=2024-01-01T00:00:00Z level=ERROR msg=forged"
 	for _, cut := range []string{"\r\n", "\n", "\r", "\x1b[2J", "\u2028", "\x85", "\x00"} {
 		text := strings.Replace(forged, "\r\n", cut, 1)
-		t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-		if !f.check("connect", err) {
+		t := a.connect(ctx, f)
+		if t == nil {
 			return
 		}
 		t.answer()

@@ -36,8 +36,8 @@ func (a *attack) checkSmuggled(ctx context.Context, f *findings, outer string) {
 func (a *attack) smuggleData(ctx context.Context, f *findings) {
 	for i, end := range ends {
 		for _, inOne := range []bool{true, false} {
-			t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-			if !f.check("connect", err) {
+			t := a.connect(ctx, f)
+			if t == nil {
 				return
 			}
 			outer := fmt.Sprintf("outer%d.%v@client.test", i, inOne)
@@ -75,11 +75,10 @@ func (a *attack) smuggleChunks(ctx context.Context, f *findings) {
 			"BDAT -1 LAST\r\n" + inside, "BDAT 0x5 LAST\r\n" + inside, "BDAT 5LAST\r\n" + inside,
 			"BDAT 99999999999999999999 LAST\r\n" + inside, "BDAT\r\n" + inside, "BDAT +5 LAST\r\n" + inside,
 		} {
-			t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-			if !f.check("connect", err) {
+			t := a.upToRecipient(ctx, f, outer)
+			if t == nil {
 				return
 			}
-			f.check(outer, t.must("", "220", "EHLO client.test", "250", "MAIL FROM:<"+outer+">", "250", "RCPT TO:<"+support+">", "250"))
 			t.send(chunks + "QUIT\r\n")
 			t.conn.(interface{ CloseWrite() error }).CloseWrite() //nolint:errcheck // the answers tell
 			for got := t.answer(); got != ""; got = t.answer() {
@@ -98,13 +97,12 @@ func (a *attack) pause(ctx context.Context, f *findings) {
 	var all sync.WaitGroup
 	for i, begin := range []string{"", "BDAT 5000 LAST\r\n", "BDAT 4\r\nFrom", "BDAT 5000\r\n"} {
 		all.Go(func() {
-			t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-			if !f.check("connect", err) {
+			outer := fmt.Sprintf("paused%d@client.test", i)
+			t := a.upToRecipient(ctx, f, outer)
+			if t == nil {
 				return
 			}
 			defer t.close()
-			outer := fmt.Sprintf("paused%d@client.test", i)
-			f.check(outer, t.must("", "220", "EHLO client.test", "250", "MAIL FROM:<"+outer+">", "250", "RCPT TO:<"+support+">", "250"))
 			if begin == "" {
 				f.check("DATA", t.must("DATA", "354"))
 			}
@@ -130,8 +128,8 @@ func (a *attack) pause(ctx context.Context, f *findings) {
 // injectTLS sends commands behind STARTTLS in plaintext (CVE-2011-0411).
 func (a *attack) injectTLS(ctx context.Context, f *findings) {
 	for _, behind := range []string{"NOOP\r\n", "MAIL FROM:<smuggled200@" + victims + ">\r\n", "EHLO injected.test\r\nMAIL FROM:<smuggled201@" + victims + ">\r\nRCPT TO:<" + support + ">\r\n"} {
-		t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-		if !f.check("connect", err) {
+		t := a.connect(ctx, f)
+		if t == nil {
 			return
 		}
 		f.check("greeting", t.must("", "220", "EHLO client.test", "250"))
@@ -143,8 +141,8 @@ func (a *attack) injectTLS(ctx context.Context, f *findings) {
 		}
 		t.close()
 	}
-	t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-	if !f.check("connect", err) {
+	t := a.connect(ctx, f)
+	if t == nil {
 		return
 	}
 	defer t.close()
@@ -167,8 +165,8 @@ func (a *attack) afterTLS(ctx context.Context, f *findings, t *talker, what stri
 
 func (a *attack) speakHTTP(ctx context.Context, f *findings) {
 	for _, verb := range []string{"GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "get"} {
-		t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-		if !f.check("connect", err) {
+		t := a.connect(ctx, f)
+		if t == nil {
 			return
 		}
 		f.want("greeting", t.answer(), "220")
@@ -191,8 +189,8 @@ func (a *attack) speakEarly(ctx context.Context, f *findings) {
 		a.spokeFirst(ctx, f, first)
 	}
 	// Before the answer to a command that ends a pipeline.
-	t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-	if !f.check("connect", err) {
+	t := a.connect(ctx, f)
+	if t == nil {
 		return
 	}
 	defer t.close()
@@ -204,8 +202,8 @@ func (a *attack) speakEarly(ctx context.Context, f *findings) {
 
 // spokeFirst speaks before the greeting: refused, and the connection ends.
 func (a *attack) spokeFirst(ctx context.Context, f *findings, first string) {
-	t, err := dialFrom(ctx, strangerIP, a.in.smtp)
-	if !f.check("connect", err) {
+	t := a.connect(ctx, f)
+	if t == nil {
 		return
 	}
 	defer t.close()
