@@ -83,6 +83,7 @@ CREATE TABLE letters (
 );
 ALTER TABLE letters ALTER COLUMN raw SET STORAGE EXTERNAL;
 CREATE UNIQUE INDEX letters_dedupe ON letters (organisation_id, dedupe) WHERE dedupe IS NOT NULL;
+CREATE INDEX letters_ticket ON letters (organisation_id, ticket_number, letter_id) WHERE ticket_number IS NOT NULL;
 CREATE INDEX letters_open ON letters (organisation_id, letter_id) WHERE outcome IN ('held', 'unhandled', 'over_limit', 'unprocessed');
 
 CREATE TABLE entries (

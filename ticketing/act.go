@@ -31,7 +31,7 @@ func (d *decider) readCommands(t *Ticket, role command.Role) actions {
 	var act actions
 	if role == "" {
 		if len(d.commands) > 0 {
-			d.note("commands: ignored, the sender takes no part in the ticket")
+			d.note("commands: ignored, the sender takes no part in the ticket or nothing proves who he is")
 		}
 		return act
 	}

@@ -202,3 +202,31 @@ func ackID(t *testing.T, d *desk) (messageID string) {
 	}
 	return messageID
 }
+
+// Whoever forges the requester's From, and knows the ticket's number, can write into it but command nothing.
+func TestForgedRequesterCommandsNothing(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	d.sentMail()
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Re: [#1] Question #close# #cc eve@evil.test#", text: "Tell Eve."})
+	if k := d.ticket(1); k.Status == Closed || len(k.Participants) != 2 {
+		t.Errorf("ticket %+v", k)
+	}
+	if got := d.entries(1); len(got) != 2 || got[1] != "message: Tell Eve." {
+		t.Errorf("entries %v", got)
+	}
+}
+
+// The owner is told of a letter in his own name that nothing proves.
+func TestOwnerIsToldOfForgery(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	mails := d.sentMail()
+	told, ack := to(t, mails, "anna@staff.test"), to(t, mails, "carl@client.test")
+	d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #take#", text: "An answer."})
+	d.sentMail()
+	d.must(mail{from: "anna@staff.test", to: []string{ack.ReplyTo}, subject: "Re: Question", text: "I am Anna."})
+	if m := to(t, d.sentMail(), "anna@staff.test"); !strings.Contains(m.FromName, "unverified sender") {
+		t.Errorf("mail %+v", m)
+	}
+}

@@ -337,18 +337,19 @@ func (d *decider) unprovenNote() bool {
 
 // rejoin lets somebody who had left the ticket take part again, because he writes to it again.
 func (d *decider) rejoin(t *Ticket) {
-	if p := t.participant(d.by.Person); p != nil && !p.Subscribed {
+	if p := t.participant(d.by.Person); p != nil && !p.Subscribed && d.by.Proof.atLeast(ProofToken) {
 		p.Subscribed = true
 		d.touch(p)
 	}
 }
 
-// role is what the sender may do in the ticket; "" for somebody who takes no part in it.
+// role is what the sender may do in the ticket; "" for somebody who takes no part in it, or of whom only the From
+// field says so: whoever forges a requester's From must not close his ticket, nor add himself to it.
 func (d *decider) role(t *Ticket, thirdParty bool) command.Role {
 	switch {
 	case d.by.Staff:
 		return command.Staff
-	case thirdParty || d.author == nil:
+	case thirdParty || d.author == nil || !d.by.Proof.atLeast(ProofToken):
 		return ""
 	case d.author.Person == t.Requester:
 		return command.Requester

@@ -42,8 +42,11 @@ func (s *scene) tell(t *Ticket, h happening) {
 		Assigned: !t.Owner.IsZero(), Category: s.category(t).Name, Address: t.SupportAddress, Status: string(t.Status),
 		Machine: h.machine, NoAnswer: s.by.NoAnswer,
 	}
-	if s.by.Staff {
+	switch {
+	case s.by.Staff:
 		ev.By = notify.ByStaff
+	case s.org.Staff[s.by.Person] != nil:
+		ev.Author, ev.AuthorAddress = id.ID{}, "" // only claims to be him: then he of all people must be told
 	}
 	if h.entry.Kind == NoteEntry {
 		ev.Visibility = notify.Internal

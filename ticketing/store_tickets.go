@@ -104,11 +104,20 @@ WHERE organisation_id = $1`
 
 const sqlSelectLetters = letterColumns + `
   AND letter_id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-  AND ($3 = '' OR outcome = $3) AND ($4::bigint = 0 OR ticket_number = $4)
-ORDER BY letter_id DESC LIMIT $5`
+  AND ($3 = '' OR outcome = $3)
+ORDER BY letter_id DESC LIMIT $4`
+
+const sqlSelectLettersOfTicket = letterColumns + `
+  AND letter_id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  AND ($3 = '' OR outcome = $3) AND ticket_number = $5
+ORDER BY letter_id DESC LIMIT $4`
 
 func selectLetters(ctx context.Context, q querier, organisation int32, f LetterFilter) ([]LetterSummary, error) {
-	rows, err := q.Query(ctx, sqlSelectLetters, organisation, f.Before, string(f.Outcome), f.Ticket, f.Limit)
+	sql, args := sqlSelectLetters, []any{organisation, f.Before, string(f.Outcome), f.Limit}
+	if f.Ticket != 0 {
+		sql, args = sqlSelectLettersOfTicket, append(args, f.Ticket)
+	}
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
