@@ -93,7 +93,9 @@ func (s *Signer) ReturnPath(domain string, delivery id.ID) Address {
 }
 
 // ParseReturnPath tells which delivery the return path names, if the signature is right.
-func (s *Signer) ParseReturnPath(a Address) (id.ID, bool) { return s.parseNamed(returnPrefix, "return", a) }
+func (s *Signer) ParseReturnPath(a Address) (id.ID, bool) {
+	return s.parseNamed(returnPrefix, "return", a)
+}
 
 // Confirm is the address to which a staff member replies to say that a held letter is his:
 // confirm+<letter>.<signature>@domain.
@@ -102,7 +104,9 @@ func (s *Signer) Confirm(domain string, letter id.ID) Address {
 }
 
 // ParseConfirm tells which held letter the address confirms, if the signature is right.
-func (s *Signer) ParseConfirm(a Address) (id.ID, bool) { return s.parseNamed(confirmPrefix, "confirm", a) }
+func (s *Signer) ParseConfirm(a Address) (id.ID, bool) {
+	return s.parseNamed(confirmPrefix, "confirm", a)
+}
 
 func (s *Signer) named(prefix, purpose, domain string, v id.ID) Address {
 	text := v.String()

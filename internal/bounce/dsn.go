@@ -109,9 +109,18 @@ func joinHalves(list []Recipient) []Recipient {
 func readAction(s string) string {
 	w := strings.ToLower(strings.TrimSpace(s))
 	for _, a := range []struct{ prefix, action string }{
-		{"undeliver", Failed}, {"fail", Failed}, {"expired", Failed}, {"error", Failed}, {"hard", Failed},
-		{"bounce", Failed}, {"reject", Failed},
-		{"delay", Delayed}, {"defer", Delayed}, {"deliver", Delivered}, {"relay", Relayed}, {"expand", Expanded},
+		{"undeliver", Failed},
+		{"fail", Failed},
+		{"expired", Failed},
+		{"error", Failed},
+		{"hard", Failed},
+		{"bounce", Failed},
+		{"reject", Failed},
+		{"delay", Delayed},
+		{"defer", Delayed},
+		{"deliver", Delivered},
+		{"relay", Relayed},
+		{"expand", Expanded},
 	} {
 		if strings.HasPrefix(w, a.prefix) {
 			return a.action
