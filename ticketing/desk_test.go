@@ -69,7 +69,8 @@ func newDesk(t *testing.T) *desk {
 	d.org = d.dir.Organisation(d.org.ID)
 	running, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { d.intake.Run(running) }) //nolint:errcheck // it returns nil
+	intake := d.intake
+	wg.Go(func() { intake.Run(running) }) //nolint:errcheck // it returns nil
 	t.Cleanup(func() { stop(); wg.Wait() })
 	return d
 }
