@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -99,6 +100,22 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// taken waits until the server has taken n connections over from the system.
+func (r *running) taken(n int) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		r.mu.Lock()
+		have := len(r.wires)
+		r.mu.Unlock()
+		if have >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the server took %d connections, not %d", have, n)
+		}
+	}
 }
 
 // start runs a server on loopback; each change edits its Config.

@@ -111,6 +111,7 @@ func TestLimitsBehindProxy(t *testing.T) {
 func TestStopWhileAProxyIsSilent(t *testing.T) {
 	r := start(t, &fakeBackend{}, fromLoopback)
 	p := r.dial()
+	r.taken(1) // before that the connection is the system's, which resets it when the listener closes
 	r.stop()
 	p.want("421 4.3.2")
 	if err := r.wait(); err != nil {

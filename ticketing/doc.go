@@ -36,7 +36,7 @@
 // # Reading order
 //
 // intake.go (CheckRecipient, Deliver), parcel.go (what a letter says), writer.go (group commit), world.go (what a batch
-// touches), decide.go, threading.go, identity.go (the decisions), act.go (commands), scene.go and notice.go (history, mails),
+// touches), decide.go, open.go, admission.go, held.go, threading.go, identity.go (the decisions), act.go (commands), scene.go and notice.go (history, mails),
 // service.go, read.go, setup.go (what the API and the command line ask for), outcome.go (what became of deliveries),
 // directory.go (organisations in memory), store_*.go (SQL).
 package ticketing
