@@ -113,9 +113,8 @@ func (broken) TXT(context.Context, string) ([]string, bool, error) { panic("brok
 
 // Whatever is wrong with the DNS, there is a verdict, and it is that we do not know.
 func TestNoAnswer(t *testing.T) {
-	_, signed := world(t)
+	zone, signed := world(t)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	zone, _ := world(t)
 	for name, v := range map[string]Verifier{
 		"silent": {DNS: silent{}, Timeout: time.Millisecond},
 		"broken": {DNS: broken{}, Log: quiet},
