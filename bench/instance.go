@@ -22,16 +22,20 @@ import (
 
 // instance is one mxdesk with a private PostgreSQL, in a folder of its own.
 type instance struct {
-	program string
-	dir     string
-	smtp    string // address
-	config  string // path
-	text    string // of the configuration
-	log     *os.File
-	names   *dns.Server // an empty DNS, so that authentication costs what it costs and nobody else is asked
+	node
+	dir   string
+	smtp  string      // address
+	text  string      // of the configuration
+	names *dns.Server // an empty DNS, so that authentication costs what it costs and nobody else is asked
+}
 
-	cmd   *exec.Cmd
-	ended chan struct{}
+// node is one running mxdesk.
+type node struct {
+	program string
+	config  string // path
+	log     *os.File
+	cmd     *exec.Cmd
+	ended   chan struct{} // closed when it has ended
 }
 
 // newInstance makes the folder and the configuration; lines are added to its section [outbound]. Its DNS is empty
@@ -52,7 +56,7 @@ func newInstance(program, transport string, lines ...string) (*instance, error) 
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{program: program, dir: dir, smtp: "127.0.0.1:" + port, config: filepath.Join(dir, "mxdesk.toml")}
+	in := &instance{node: node{program: program, config: filepath.Join(dir, "mxdesk.toml")}, dir: dir, smtp: "127.0.0.1:" + port}
 	in.text = fmt.Sprintf(`hostname = "mx.example.test"
 data_dir = %q
 [smtp]
@@ -103,17 +107,17 @@ func freePort() (string, error) {
 }
 
 // start starts the program; it does not wait until it is ready.
-func (in *instance) start() error {
-	in.cmd = exec.Command(in.program, "--config", in.config, "serve")
-	in.cmd.Stderr, in.cmd.Stdout = in.log, in.log
-	if err := in.cmd.Start(); err != nil {
+func (n *node) start() error {
+	n.cmd = exec.Command(n.program, "--config", n.config, "serve")
+	n.cmd.Stderr, n.cmd.Stdout = n.log, n.log
+	if err := n.cmd.Start(); err != nil {
 		return err
 	}
-	in.ended = make(chan struct{})
+	n.ended = make(chan struct{})
 	go func(cmd *exec.Cmd, ended chan struct{}) {
 		cmd.Wait() //nolint:errcheck // it is killed often
 		close(ended)
-	}(in.cmd, in.ended)
+	}(n.cmd, n.ended)
 	return nil
 }
 
@@ -195,9 +199,9 @@ func (in *instance) postmaster() int {
 }
 
 // kill ends the program without a word.
-func (in *instance) kill() {
-	in.cmd.Process.Kill() //nolint:errcheck // it may have ended
-	<-in.ended
+func (n *node) kill() {
+	n.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	<-n.ended
 }
 
 // stop ends the program as an operator does.

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,14 +52,6 @@ type tortureOut struct {
 type kill struct {
 	at       time.Time
 	postgres bool // else a node
-}
-
-// node is one mxdesk that does nothing but deliver.
-type node struct {
-	program, config string
-	log             *os.File
-	cmd             *exec.Cmd
-	ended           chan struct{}
 }
 
 // Run kills and counts. It fails when a letter is lost, or came twice without a reason.
@@ -161,25 +152,6 @@ resolvers = [%q]
 	var err error
 	n.log, err = os.Create(filepath.Join(t.dir, fmt.Sprintf("node%d.log", i)))
 	return n, err
-}
-
-func (n *node) start() error {
-	n.cmd = exec.Command(n.program, "--config", n.config, "serve")
-	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
-	if err := n.cmd.Start(); err != nil {
-		return err
-	}
-	n.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) {
-		cmd.Wait() //nolint:errcheck // it is killed often
-		close(ended)
-	}(n.cmd, n.ended)
-	return nil
-}
-
-func (n *node) kill() {
-	n.cmd.Process.Kill() //nolint:errcheck // it may have ended
-	<-n.ended
 }
 
 // torment enqueues and kills, then waits until the queue is empty and counts.
