@@ -28,6 +28,7 @@ type benchCmd struct {
 	Million  bool          `help:"The filled database alone."`
 	Tickets  int           `default:"1000000" help:"Tickets of the filled database."`
 	Letters  int           `default:"10000" help:"Letters out."`
+	Dead     int           `default:"200000" help:"Letters to a domain that does not answer."`
 }
 
 // Run runs the parts that were asked for, or all.
@@ -295,20 +296,27 @@ func printLatency(ctx context.Context, addr string) error {
 
 // answerTime sends one letter on a connection of its own.
 func answerTime(ctx context.Context, addr string, n int) (time.Duration, error) {
+	var begin time.Time
+	err := sendOne(ctx, addr, fmt.Sprintf("c%d@customer.test", n), n, func() { begin = time.Now() })
+	return time.Since(begin), err
+}
+
+// sendOne sends the n-th letter on a connection of its own; before the final dot it calls what is in dot.
+func sendOne(ctx context.Context, addr, sender string, n int, dot ...func()) error {
 	t, err := dialFrom(ctx, "", addr)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer t.close()
-	sender := fmt.Sprintf("c%d@customer.test", n)
 	if err := t.upToData(sender, "help@example.test"); err != nil {
-		return 0, err
+		return err
 	}
 	t.send(fmt.Sprintf("From: Customer <%[1]s>\r\nTo: help@example.test\r\nSubject: Question %[2]d\r\nMessage-ID: <%[2]d.%[3]d@customer.test>\r\n\r\n%[4]s",
 		sender, n, time.Now().UnixNano(), strings.Repeat("Some words of a customer who has a question about a thing.\r\n", 64)))
-	begin := time.Now()
-	err = t.must(".", "250")
-	return time.Since(begin), err
+	for _, f := range dot {
+		f()
+	}
+	return t.must(".", "250")
 }
 
 // discardServer is our SMTP code with a backend that stores nothing, in a process of its own.

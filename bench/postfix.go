@@ -132,6 +132,16 @@ func (p *postfix) queued(queues ...string) (n int) {
 	return n
 }
 
+// empty waits until Postfix has nothing left to deliver.
+func (p *postfix) empty() error {
+	for begin := time.Now(); p.queued("maildrop", "hold", "incoming", "active", "deferred") > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Since(begin) > 10*time.Minute {
+			return errors.New("the queue was not empty after ten minutes")
+		}
+	}
+	return nil
+}
+
 // clear deletes all letters.
 func (p *postfix) clear() error {
 	out, err := exec.Command("postsuper", "-c", p.conf(), "-d", "ALL").CombinedOutput()
