@@ -1,1 +1,2 @@
--- Nothing yet.
+-- Everybody whom a letter to several names in To and Cc, as JSON, in that order; '': each recipient gets a letter of his own.
+ALTER TABLE messages ADD COLUMN shared_with text NOT NULL DEFAULT '';

@@ -17,12 +17,13 @@ import (
 // Draft is everything that the bytes of one letter depend on. The same draft gives the same bytes, so
 // a letter that is sent again after a broken connection is the same letter.
 type Draft struct {
-	Delivery     id.ID
+	ID           id.ID  // of the delivery, or of the message that several share: for the boundaries
 	Organisation string // its name, for List-Id
 	FromName     string
 	From         address.Address
 	ToName       string
 	To           address.Address
+	Cc           []mailbox       // who else gets the very same letter
 	ReplyTo      address.Address // zero: none
 	Date         time.Time
 	MessageID    string   // without brackets, as are
@@ -86,10 +87,13 @@ func (c *composer) header() {
 	d := c.draft
 	var h header
 	h.field("Date", d.Date.UTC().Format(time.RFC1123Z))
-	h.mailbox("From", d.FromName, d.From)
-	h.mailbox("To", d.ToName, d.To)
+	h.mailboxes("From", mailbox{d.FromName, d.From})
+	h.mailboxes("To", mailbox{d.ToName, d.To})
+	if len(d.Cc) > 0 {
+		h.mailboxes("Cc", d.Cc...)
+	}
 	if !d.ReplyTo.IsZero() {
-		h.mailbox("Reply-To", d.FromName, d.ReplyTo)
+		h.mailboxes("Reply-To", mailbox{d.FromName, d.ReplyTo})
 	}
 	if subject := clean(d.Subject); subject != "" {
 		h.text("Subject", subject)
@@ -152,7 +156,7 @@ func (c *composer) body(within []Attachment) {
 // delivery's id, which no text of anybody else can hold yet.
 func (c *composer) multipart(subtype string, parts func(next func())) {
 	c.level++
-	boundary := "=_" + c.draft.Delivery.String() + "_" + strconv.Itoa(c.level) // =_ cannot stand in quoted-printable
+	boundary := "=_" + c.draft.ID.String() + "_" + strconv.Itoa(c.level) // =_ cannot stand in quoted-printable
 	fmt.Fprintf(c, "Content-Type: multipart/%s;\r\n boundary=\"%s\"\r\n\r\n", subtype, boundary)
 	parts(func() { fmt.Fprintf(c, "--%s\r\n", boundary) })
 	fmt.Fprintf(c, "--%s--\r\n", boundary)

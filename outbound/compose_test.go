@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func draft(change func(*Draft)) *Draft {
 	d := &Draft{
-		Delivery: id.ID{1, 2, 3}, Organisation: "Desk & Co", FromName: "Desk", From: testFrom,
+		ID: id.ID{1, 2, 3}, Organisation: "Desk & Co", FromName: "Desk", From: testFrom,
 		To: address.Address{Local: "bob", Domain: "example.com"}, ToName: "Bob",
 		ReplyTo: address.Address{Local: "help+7.2.abcdefghijklmnop", Domain: testDomain},
 		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MessageID: "7.x.y@desk.test", Thread: [16]byte{7}, Subject: "Printer on fire", Text: "Hello Bob,\n\nwe are on it.\n",

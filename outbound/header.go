@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"mxdesk/internal/address"
 )
 
 // Lines are folded at foldAt octets where a space allows; nothing written here comes near the 998
@@ -50,9 +48,18 @@ func (h *header) text(name, value string) {
 	h.field(name, encodeWords(value)...)
 }
 
-// mailbox writes a field with one address and perhaps a display name.
-func (h *header) mailbox(name, display string, a address.Address) {
-	h.field(name, append(phrase(display), "<"+a.String()+">")...)
+// mailboxes writes a field with addresses and perhaps their display names.
+func (h *header) mailboxes(name string, list ...mailbox) {
+	var words []string
+	for i, m := range list {
+		words = append(words, phrase(m.Name)...)
+		address := "<" + m.Address.String() + ">"
+		if i < len(list)-1 {
+			address += ","
+		}
+		words = append(words, address)
+	}
+	h.field(name, words...)
 }
 
 // phrase is a display name as words (RFC 5322 section 3.2.5).

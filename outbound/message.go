@@ -8,7 +8,7 @@ import (
 )
 
 // Message is the content of one outgoing letter, with everybody it goes to. Each recipient gets a letter of
-// its own: the words are shared, the Reply-To, Message-ID and References are the recipient's.
+// its own: the words are shared, the Reply-To, Message-ID and References are the recipient's. Unless it is Shared.
 type Message struct {
 	Organisation  int32
 	ID            id.ID
@@ -22,7 +22,11 @@ type Message struct {
 	Text          string
 	HTML          string
 	AttachEntry   bool // the attachments of Entry travel with it
-	Deliveries    []Delivery
+
+	// Shared: all deliveries carry the very same letter. The first recipient stands in To and the others in Cc; Message-ID,
+	// References and Unsubscribe are those of the first delivery; who answers writes to the ticket, not to his own address.
+	Shared     bool
+	Deliveries []Delivery
 }
 
 // Delivery is one recipient of a Message.

@@ -20,13 +20,13 @@ type querier interface {
 
 const sqlEnqueueMessages = `
 INSERT INTO messages (organisation_id, message_id, ticket_number, entry_id, template, from_name, from_address,
-                      auto_submitted, subject, body_text, body_html, attach_entry)
+                      auto_submitted, subject, body_text, body_html, attach_entry, shared_with)
 SELECT organisation_id, message_id, nullif(ticket_number, 0), entry_id, template, from_name, from_address,
-       auto_submitted, subject, body_text, body_html, attach_entry
+       auto_submitted, subject, body_text, body_html, attach_entry, shared_with
   FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-              $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[])
+              $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::text[])
     AS m (organisation_id, message_id, ticket_number, entry_id, template, from_name, from_address,
-          auto_submitted, subject, body_text, body_html, attach_entry)`
+          auto_submitted, subject, body_text, body_html, attach_entry, shared_with)`
 
 func enqueueMessages(b *pgx.Batch, messages []Message) {
 	var (
@@ -37,14 +37,15 @@ func enqueueMessages(b *pgx.Batch, messages []Message) {
 		templates, names, froms      = make([]string, n), make([]string, n), make([]string, n)
 		autos, subjects, texts, html = make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 		attach                       = make([]bool, n)
+		shared                       = make([]string, n)
 	)
 	for i, m := range messages {
 		organisations[i], ids[i], tickets[i], entries[i] = m.Organisation, m.ID, m.Ticket, m.Entry
 		templates[i], names[i], froms[i] = storable(m.Template), storable(m.FromName), m.From.String()
 		autos[i], subjects[i] = m.AutoSubmitted, storable(m.Subject)
-		texts[i], html[i], attach[i] = storable(m.Text), storable(m.HTML), m.AttachEntry
+		texts[i], html[i], attach[i], shared[i] = storable(m.Text), storable(m.HTML), m.AttachEntry, m.sharedWith()
 	}
-	b.Queue(sqlEnqueueMessages, organisations, ids, tickets, entries, templates, names, froms, autos, subjects, texts, html, attach)
+	b.Queue(sqlEnqueueMessages, organisations, ids, tickets, entries, templates, names, froms, autos, subjects, texts, html, attach, shared)
 }
 
 const sqlEnqueueDeliveries = `
@@ -72,7 +73,10 @@ func enqueueDeliveries(b *pgx.Batch, messages []Message, lane func(int32, addres
 		holds                       []float64
 	)
 	for _, m := range messages {
-		for _, d := range m.Deliveries {
+		for i, d := range m.Deliveries {
+			if first := &m.Deliveries[0]; m.Shared && i > 0 {
+				d.MessageID, d.References, d.Unsubscribe = first.MessageID, first.References, first.Unsubscribe
+			}
 			organisations, participants = append(organisations, m.Organisation), append(participants, int32(d.Participant))
 			ids, parents, tickets = append(ids, d.ID), append(parents, m.ID), append(tickets, m.Ticket)
 			recipients, names = append(recipients, d.Recipient.String()), append(names, storable(d.Name))
