@@ -42,12 +42,21 @@ func findPrograms(ctx context.Context, binDir string, major int) (programs, erro
 		dirs = candidateDirs(ctx)
 	}
 	var found []programs
+	var silent []string
 	for _, dir := range dirs {
-		if p, ok := examine(ctx, dir); ok {
+		p, err := examine(ctx, dir)
+		switch {
+		case err != nil:
+			silent = append(silent, err.Error())
+		case p.major > 0:
 			found = append(found, p)
 		}
 	}
-	return choose(found, major, binDir)
+	best, err := choose(found, major, binDir)
+	if err != nil && silent != nil {
+		err = fmt.Errorf("%w (not used: %s)", err, strings.Join(silent, "; "))
+	}
+	return best, err
 }
 
 // candidateDirs lists every folder worth a look, each once.
@@ -58,7 +67,7 @@ func candidateDirs(ctx context.Context) []string {
 			dirs = append(dirs, filepath.Dir(path))
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
 		dirs = append(dirs, strings.TrimSpace(string(out)))
@@ -71,21 +80,28 @@ func candidateDirs(ctx context.Context) []string {
 	return slices.Compact(dirs)
 }
 
-// examine asks the postgres in dir for its version.
-func examine(ctx context.Context, dir string) (programs, bool) {
+// askTime bounds the wait for a program to tell its version, which on a laden machine takes seconds.
+const askTime = time.Minute
+
+// examine asks the postgres in dir for its version. The zero value means that there is none; an error, that there is one
+// that does not say what it is.
+func examine(ctx context.Context, dir string) (programs, error) {
 	for _, name := range []string{"initdb", "postgres"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
-			return programs{}, false
+			return programs{}, nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {
-		return programs{}, false
+		return programs{}, fmt.Errorf("%s/postgres --version: %w", dir, err)
 	}
 	version, major := parseVersion(string(out))
-	return programs{dir, version, major}, major > 0
+	if major == 0 {
+		return programs{}, fmt.Errorf("%s/postgres --version says nothing of a version", dir)
+	}
+	return programs{dir, version, major}, nil
 }
 
 // parseVersion reads "postgres (PostgreSQL) 15.18 (Debian …)"; major is 0 when it cannot.

@@ -67,6 +67,12 @@ func TestBinDirIsTheOnlyPlace(t *testing.T) {
 	if p, err := findPrograms(t.Context(), dir, 0); err != nil || p.major != 99 || p.dir != dir {
 		t.Errorf("found %v, %v", p, err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "postgres"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := findPrograms(t.Context(), dir, 0); !errors.Is(err, ErrNoPrograms) || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("one that does not work: %v", err)
+	}
 }
 
 func TestInitOptions(t *testing.T) {
