@@ -36,7 +36,7 @@ func startOpendkim(ctx context.Context) (*opendkim, error) {
 		return nil, fmt.Errorf("openssl genrsa: %w: %s", err, out)
 	}
 	conf := filepath.Join(dir, "opendkim.conf")
-	text := fmt.Sprintf("Syslog no\nMode s\nCanonicalization relaxed/relaxed\nDomain example.test\nSelector s\nKeyFile %s\nSocket inet:%s@127.0.0.1\nInternalHosts 127.0.0.1\n", key, port)
+	text := fmt.Sprintf("Syslog no\nMode s\nCanonicalization relaxed/relaxed\nDomain example.test\nSelector s\nKeyFile %s\nSocket inet:%s@127.0.0.1\nRequireSafeKeys No\n", key, port)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
