@@ -30,7 +30,7 @@ type rule struct {
 
 // The first rule that fits a package holds.
 var rules = []rule{
-	{folder: "", ours: []string{"config", "smtpd", "ticketing", "ticketing/", "outbound", "outbound/", "admin", "migrations", "internal/"}},
+	{folder: "", ours: []string{"config", "smtpd", "ticketing", "ticketing/", "outbound", "outbound/", "admin", "web", "migrations", "internal/"}},
 	{folder: "config", never: driver},
 	{folder: "migrations", ours: []string{"internal/"}},
 	{folder: "smtpd", ours: []string{"internal/"}, never: driver},
@@ -39,6 +39,7 @@ var rules = []rule{
 	{folder: "outbound/", ours: []string{"outbound/", "internal/"}, never: driver},
 	{folder: "outbound", ours: []string{"outbound/", "internal/"}},
 	{folder: "admin", ours: []string{"ticketing", "ticketing/", "outbound", "internal/"}, never: driver},
+	{folder: "web", ours: []string{"ticketing", "outbound", "outbound/", "internal/"}, never: driver},
 	{folder: "internal/pgtest", ours: []string{"internal/", "migrations"}},
 	{folder: "internal/pgtest/", ours: []string{"internal/"}},
 	{folder: "internal/", ours: []string{"internal/"}},
@@ -55,7 +56,7 @@ var (
 )
 
 // The package of each stage of a letter's way.
-var stages = []string{"smtpd", "ticketing", "outbound"}
+var stages = []string{"smtpd", "ticketing", "outbound", "web"}
 
 // Methods whose name says what they do.
 var selfExplaining = []string{"Error", "String", "Unwrap"}

@@ -228,10 +228,10 @@ func (s *server) makeSMTP() error {
 		return err
 	}
 	c.ProxyNetworks = f.ProxyNetworks
-	if s.cfg.TLS.CertificateFile != "" {
-		if s.certificates, err = smtpd.NewCertificateFiles(s.cfg.TLS.CertificateFile, s.cfg.TLS.KeyFile, s.log); err != nil {
-			return err
-		}
+	if err := s.openCertificates(); err != nil {
+		return err
+	}
+	if s.certificates != nil {
 		c.GetCertificate = s.certificates.GetCertificate
 	}
 	s.smtp, err = smtpd.New(c, s.intake)
@@ -334,6 +334,11 @@ func (s *server) adminServers() ([]stage, error) {
 			return nil, err
 		}
 		list = append(list, stage{"api", admin.NewServer(handler, listeners, s.log).Run})
+		public, err := s.webServer()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, public)
 	}
 	if len(s.cfg.Metrics.Listen) > 0 {
 		listeners, err := listen(s.cfg.Metrics.Listen)

@@ -38,6 +38,7 @@ type Config struct {
 	Admission Admission `toml:"admission"`
 	Spam      Spam      `toml:"spam"`
 	API       API       `toml:"api"`
+	Web       Web       `toml:"web"`
 	Metrics   Metrics   `toml:"metrics"`
 	TLS       TLS       `toml:"tls"`
 	Database  Database  `toml:"database"`
@@ -155,6 +156,25 @@ type Spam struct {
 type API struct {
 	// Where the JSON API is served: HOST:PORT, or unix:PATH. Put a TLS proxy before it when others shall reach it.
 	Listen []Listener `toml:"listen" default:"127.0.0.1:8025"`
+}
+
+// Web is the public pages: links in letters, policies and certificate challenges. A node with the role api serves them.
+type Web struct {
+	// Where plain HTTP is served: HOST:PORT, or unix:PATH. Certificates by HTTP-01 need it on port 80. Empty: nowhere.
+	Listen []Listener `toml:"listen" dev:"127.0.0.1:8026"`
+	// Where TLS is served, with the certificates of [tls]. MTA-STS policies and certificates by TLS-ALPN-01 need it on
+	// port 443. Empty: nowhere.
+	TLSListen []Listener `toml:"tls_listen"`
+	// The URL by which browsers reach these pages, such as "https://help.example.org". Empty: letters carry no links.
+	URL WebURL `toml:"url"`
+	// The hosts that the MTA-STS policies of your domains name: all that their MX records do. Empty: hostname.
+	MTASTSHosts []Hostname `toml:"mta_sts_hosts"`
+	// Connections at one time.
+	MaxConnections int `toml:"max_connections" default:"1000" min:"1" max:"100000"`
+	// Connections at one time from one client network (IPv4 /32, IPv6 /64).
+	MaxConnectionsPerNetwork int `toml:"max_connections_per_network" default:"30" min:"1" max:"100000"`
+	// Networks that the limit per client network spares: those of proxies in front.
+	ExemptNetworks []netip.Prefix `toml:"exempt_networks" default:"127.0.0.0/8,::1/128"`
 }
 
 // Metrics is for those who watch the server.

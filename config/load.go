@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -362,6 +363,7 @@ func (l *loader) finish() {
 	if t := &c.Outbound.Transport; t.Kind == TransportMaildir && !filepath.IsAbs(t.Dir) {
 		t.Dir = filepath.Join(c.DataDir, t.Dir)
 	}
+	l.finishWeb()
 	if (c.TLS.CertificateFile == "") != (c.TLS.KeyFile == "") {
 		l.need("tls.certificate_file", "tls.key_file", "expected tls.certificate_file and tls.key_file together")
 	}
@@ -371,6 +373,21 @@ func (l *loader) finish() {
 	}
 	if c.Outbound.SmarthostUser != "" && c.Outbound.Transport.Address == "" {
 		l.need("outbound.smarthost_user", "outbound.transport", `expected an outbound.transport "smtp://…" or "smtps://…" with it`)
+	}
+}
+
+// finishWeb fills in and checks what the public pages need.
+func (l *loader) finishWeb() {
+	w := &l.config.Web
+	if len(w.MTASTSHosts) == 0 {
+		w.MTASTSHosts = []Hostname{l.config.Hostname}
+	}
+	w.URL = WebURL(strings.TrimSuffix(string(w.URL), "/"))
+	if u, err := url.Parse(string(w.URL)); err == nil && (u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
+		l.need("web.url", "web.url", `expected a URL without path, such as "https://help.example.org"`)
+	}
+	if len(w.TLSListen) > 0 && l.config.TLS.CertificateFile == "" {
+		l.need("web.tls_listen", "tls.certificate_file", "expected tls.certificate_file with it")
 	}
 }
 

@@ -212,7 +212,7 @@ func TestFirstMinute(t *testing.T) {
 	ip := w.address(w.lastDesk)
 	w.mu.Unlock()
 	// Only the addresses differ from what everybody gets.
-	env := []string{"MXDESK_SMTP_LISTEN=" + ip + ":2525", "MXDESK_API_LISTEN=" + ip + ":8025", "MXDESK_METRICS_LISTEN=" + ip + ":9025"}
+	env := []string{"MXDESK_SMTP_LISTEN=" + ip + ":2525", "MXDESK_API_LISTEN=" + ip + ":8025", "MXDESK_METRICS_LISTEN=" + ip + ":9025", "MXDESK_WEB_LISTEN=" + ip + ":8026"}
 	p, err := start(dir, env, program, "serve", "--dev")
 	if err != nil {
 		t.Fatal(err)

@@ -110,6 +110,8 @@ type Settings struct {
 	DMARCExempt        []string // addresses and domains whose DMARC failure counts for nothing
 	BlockedSenders     []string // addresses and domains that are refused
 	RefuseMassMail     bool     // letters of lists and bulk mail to a support address are refused, not made tickets
+	MTASTS             string   // mode of the MTA-STS policy of its domains: none, testing or enforce
+	MTASTSMaxAge       int      // seconds for which others may remember it; 0: two weeks
 }
 
 // settingsPatch is Settings as stored: what is absent is inherited.
@@ -127,6 +129,8 @@ type settingsPatch struct {
 	DMARCExempt        *[]string `json:"dmarc_exempt"`
 	BlockedSenders     *[]string `json:"blocked_senders"`
 	RefuseMassMail     *bool     `json:"refuse_mass_mail"`
+	MTASTS             *string   `json:"mta_sts"`
+	MTASTSMaxAge       *int      `json:"mta_sts_max_age"`
 }
 
 func defaultSettings() Settings {
@@ -164,6 +168,8 @@ func (s Settings) with(p settingsPatch) Settings {
 	set(&s.DMARCExempt, p.DMARCExempt)
 	set(&s.BlockedSenders, p.BlockedSenders)
 	set(&s.RefuseMassMail, p.RefuseMassMail)
+	set(&s.MTASTS, p.MTASTS)
+	set(&s.MTASTSMaxAge, p.MTASTSMaxAge)
 	return s
 }
 

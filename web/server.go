@@ -1,0 +1,110 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The bounds of a connection. The first one holds for the TLS handshake too.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second // a page with more to send sets its own by http.ResponseController
+	idleTimeout   = 30 * time.Second
+	stopTimeout   = 10 * time.Second // for requests in progress when the server is stopped
+	maxHeader     = 16 << 10
+	maxStreams    = 32 // of one HTTP/2 connection
+)
+
+// acmeProtocol is what a certificate authority asks for by ALPN (RFC 8737 section 6.2).
+const acmeProtocol = "acme-tls/1"
+
+// GetCertificate finds the certificate for a handshake; an error ends it.
+type GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// ServerConfig is what a Server needs.
+type ServerConfig struct {
+	Handler     http.Handler
+	Plain, TLS  []net.Listener // the server owns them
+	Certificate GetCertificate // for TLS
+	Challenge   GetCertificate // answers TLS-ALPN-01; nil: there is no ACME
+
+	MaxConnections int            // at one time; more are closed at once
+	MaxPerNetwork  int            // of these, from one client network (IPv4 /32, IPv6 /64)
+	Exempt         []netip.Prefix // networks that MaxPerNetwork spares
+
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Server serves HTTP/1.1 on plain listeners, and HTTP/2 too on those with TLS.
+type Server struct {
+	cfg    ServerConfig
+	http   *http.Server
+	limits *limits
+}
+
+// NewServer prepares a server; Run makes it serve.
+func NewServer(cfg ServerConfig) *Server {
+	return &Server{cfg: cfg, limits: newLimits(cfg), http: &http.Server{
+		Handler: cfg.Handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		TLSConfig: tlsConfig(cfg), ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // strangers fill it
+	}}
+}
+
+// tlsConfig serves certificates, and to a certificate authority that asks for nothing else its challenge.
+func tlsConfig(cfg ServerConfig) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cfg.Certificate}
+	if cfg.Challenge == nil {
+		return c
+	}
+	challenge := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cfg.Challenge, NextProtos: []string{acmeProtocol}}
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Equal(hello.SupportedProtos, []string{acmeProtocol}) {
+			return challenge, nil
+		}
+		return nil, nil
+	}
+	return c
+}
+
+// Run serves until ctx ends, then lets requests in progress end. All its goroutines have ended when it returns; the
+// error is nil after a clean stop. A Server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	left := len(s.cfg.Plain) + len(s.cfg.TLS)
+	ended := make(chan error, left)
+	for _, l := range s.cfg.Plain {
+		go func() { ended <- s.http.Serve(&gate{l, s.limits}) }()
+	}
+	for _, l := range s.cfg.TLS {
+		go func() { ended <- s.http.ServeTLS(&gate{l, s.limits}, "", "") }()
+	}
+	var failed error
+	select {
+	case <-ctx.Done():
+	case err := <-ended: // nobody closed it, so the system did
+		left--
+		failed = fmt.Errorf("serve the public pages: %w", err)
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := s.http.Shutdown(grace)
+	if err != nil {
+		err = fmt.Errorf("requests were cut off when the public pages were stopped: %w", errors.Join(err, s.http.Close()))
+	}
+	for ; left > 0; left-- {
+		<-ended
+	}
+	return errors.Join(failed, err)
+}
