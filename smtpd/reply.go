@@ -99,23 +99,30 @@ var (
 	replyTookTooLong    = reply{451, smtp.EnhancedCode{4, 3, 0}, "Processing took too long, try again later", "processing-time"}
 )
 
-// refusals is the one table from reasons to replies; the first that matches counts.
+// refusals is the one table from reasons to replies; the first that matches counts. The reply names the reason at its end.
 var refusals = []struct {
-	err   error
-	reply reply
+	err      *message.Refusal
+	code     int
+	enhanced smtp.EnhancedCode
+	text     string
 }{
-	{message.ErrNoSuchRecipient, reply{550, smtp.EnhancedCode{5, 1, 1}, "No such recipient here", "no-such-recipient"}},
-	{message.ErrNotOurDomain, reply{550, smtp.EnhancedCode{5, 7, 1}, "Not a domain of ours; no relaying", "relaying"}},
-	{message.ErrOnlyBounces, reply{550, smtp.EnhancedCode{5, 7, 1}, "This address takes delivery reports only", "only-bounces"}},
-	{message.ErrUnregistered, reply{550, smtp.EnhancedCode{5, 7, 1}, "This sender is not registered here", "unregistered"}},
-	{message.ErrDMARC, reply{550, smtp.EnhancedCode{5, 7, 1}, "The domain in From asks to refuse what fails DMARC, and this letter does", "dmarc"}},
-	{message.ErrBlockedSender, reply{550, smtp.EnhancedCode{5, 7, 1}, "This sender is blocked here", "blocked-sender"}},
-	{message.ErrLoop, reply{554, smtp.EnhancedCode{5, 4, 6}, "Mail loop", "loop"}},
-	{message.ErrTooManyBounceTo, reply{550, smtp.EnhancedCode{5, 7, 1}, "A delivery report has one recipient", "null-sender-recipients"}},
-	{message.ErrStorageFull, reply{452, smtp.EnhancedCode{4, 3, 1}, "Not enough space, try again later", "storage-full"}},
-	{message.ErrMalformedFrom, reply{550, smtp.EnhancedCode{5, 6, 0}, "A message has one From field with one address", "malformed-from"}},
-	{message.ErrPolicyRefusal, reply{550, smtp.EnhancedCode{5, 7, 1}, "Refused by policy", "policy"}},
-	{message.ErrTryLater, reply{451, smtp.EnhancedCode{4, 7, 1}, "Not now, try again later", "try-later"}},
+	{message.ErrNoSuchRecipient, 550, smtp.EnhancedCode{5, 1, 1}, "No such recipient here"},
+	{message.ErrNotOurDomain, 550, smtp.EnhancedCode{5, 7, 1}, "Not a domain of ours; no relaying"},
+	{message.ErrOnlyBounces, 550, smtp.EnhancedCode{5, 7, 1}, "This address takes delivery reports only"},
+	{message.ErrUnregistered, 550, smtp.EnhancedCode{5, 7, 1}, "This sender is not registered here"},
+	{message.ErrDMARC, 550, smtp.EnhancedCode{5, 7, 1}, "The domain in From asks to refuse what fails DMARC, and this letter does"},
+	{message.ErrBlockedSender, 550, smtp.EnhancedCode{5, 7, 1}, "This sender is blocked here"},
+	{message.ErrBlockedNetwork, 550, smtp.EnhancedCode{5, 7, 1}, "Your network is blocked here"},
+	{message.ErrForbiddenFile, 550, smtp.EnhancedCode{5, 7, 1}, "Attachments of this type are not taken here"},
+	{message.ErrFileLimits, 550, smtp.EnhancedCode{5, 7, 1}, "More or larger attachments than are taken here"},
+	{message.ErrMassMail, 550, smtp.EnhancedCode{5, 7, 1}, "Lists and mass mail are not taken here"},
+	{message.ErrLoop, 554, smtp.EnhancedCode{5, 4, 6}, "Mail loop"},
+	{message.ErrTooManyBounceTo, 550, smtp.EnhancedCode{5, 7, 1}, "A delivery report has one recipient"},
+	{message.ErrStorageFull, 452, smtp.EnhancedCode{4, 3, 1}, "Not enough space, try again later"},
+	{message.ErrMalformedFrom, 550, smtp.EnhancedCode{5, 6, 0}, "A message has one From field with one address"},
+	{message.ErrPolicyRefusal, 550, smtp.EnhancedCode{5, 7, 1}, "Refused by policy"},
+	{message.ErrSenderDNS, 451, smtp.EnhancedCode{4, 7, 1}, "The DNS does not say now whether you are the sender, try again later"},
+	{message.ErrTryLater, 451, smtp.EnhancedCode{4, 7, 1}, "Not now, try again later"},
 }
 
 // replyTo is the answer to an error of the backend or of our own policy. What is in no table is
@@ -123,11 +130,26 @@ var refusals = []struct {
 func replyTo(err error) reply {
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
-			return r.reply
+			return reply{r.code, r.enhanced, r.text + forbidden(err) + " [" + r.err.Reason + "]", r.err.Reason}
 		}
 	}
 	return replyLocalError
 }
+
+// forbidden names the rule under which a file is refused, as an admin wrote it, if it is nothing but a type or an extension.
+func forbidden(err error) string {
+	f, ok := errors.AsType[message.ForbiddenFile](err)
+	plain := strings.IndexFunc(f.Rule, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(".+-_/*?@", r)
+	}) < 0
+	if !ok || !plain || f.Rule == "" || len(f.Rule) > maxRule {
+		return ""
+	}
+	return ": " + f.Rule
+}
+
+// maxRule bounds what a reply says of a rule.
+const maxRule = 80
 
 func replyAccepted(letter id.ID) reply {
 	return reply{250, smtp.EnhancedCode{2, 0, 0}, "Accepted as " + letter.String(), ""}

@@ -105,7 +105,10 @@ func (j *job) run(ctx context.Context) {
 		wg.Go(func() { j.guard(step) })
 	}
 	wg.Wait()
-	j.guard(func() { j.out.DMARC = j.evaluate(ctx) })
+	j.guard(func() {
+		j.out.DMARC = j.evaluate(ctx)
+		j.out.Claims = j.claims(ctx)
+	})
 }
 
 // guard runs a step and tells whether it came to its end.

@@ -1,8 +1,9 @@
 package message
 
 import (
-	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"mxdesk/internal/address"
@@ -33,24 +34,6 @@ type Session struct {
 	SMTPUTF8 bool
 }
 
-// The reasons for which a recipient or a letter is refused. Whoever decides returns one of
-// them, perhaps wrapped; smtpd knows the reply that belongs to each. Every other error means
-// "not now" and is answered 451.
-var (
-	ErrNoSuchRecipient = errors.New("no such recipient")                       // 550 5.1.1
-	ErrNotOurDomain    = errors.New("not a domain of ours")                    // 550 5.7.1, no relaying
-	ErrOnlyBounces     = errors.New("return path takes the null sender alone") // 550 5.7.1
-	ErrDMARC           = errors.New("DMARC policy of the From domain")         // 550 5.7.1
-	ErrBlockedSender   = errors.New("sender is blocked")                       // 550 5.7.1
-	ErrUnregistered    = errors.New("sender is not registered")                // 550 5.7.1
-	ErrLoop            = errors.New("mail loop")                               // 554 5.4.6
-	ErrTooManyBounceTo = errors.New("null sender with several recipients")     // 550 5.7.1
-	ErrStorageFull     = errors.New("no space left")                           // 452 4.3.1
-	ErrMalformedFrom   = errors.New("not exactly one From address")            // 550 5.6.0
-	ErrPolicyRefusal   = errors.New("refused by policy")                       // 550 5.7.1
-	ErrTryLater        = errors.New("not now")                                 // 451 4.7.1
-)
-
 // Verdict is what sender authentication found. Its JSON form is stored with the letter and is
 // the "auth" object of `mxdesk inspect`.
 type Verdict struct {
@@ -59,7 +42,48 @@ type Verdict struct {
 	DMARC DMARC  `json:"dmarc"`
 	ARC   ARC    `json:"arc"`
 	Spam  *Spam  `json:"spam,omitempty"` // nil when no content filter is asked
+
+	// Claims are what others found, where our own results leave open who wrote the letter; Believed is the one that the
+	// organisation went by. The fields above are always what we found ourselves.
+	Claims   []Claim `json:"claims,omitempty"`
+	Believed *Claim  `json:"believed,omitempty"`
 }
+
+// Proves tells whether the results speak for a From domain: DMARC passed, or, where no record says what is asked for, SPF or
+// DKIM of the very domain did. A signature with a reason against it, such as an unsigned Subject, does not count.
+func (v Verdict) Proves(fromDomain string) bool {
+	if v.DMARC.Result == Pass {
+		return true
+	}
+	if v.DMARC.Record != "" || fromDomain == "" {
+		return false
+	}
+	return v.SPF.Result == Pass && strings.EqualFold(v.SPF.Domain, fromDomain) || slices.ContainsFunc(v.DKIM, func(d DKIM) bool {
+		return d.Result == Pass && d.Reason == "" && strings.EqualFold(d.Domain, fromDomain)
+	})
+}
+
+// Where a claim comes from, and the name of the reason for which it is believed.
+const (
+	ARCSealer        = "arc-sealer"        // ARC-Authentication-Results of a chain that holds
+	TrustedForwarder = "trusted-forwarder" // Authentication-Results of the server that brought the letter
+)
+
+// Claim is what another server says it found of a letter's sender, of what passed there; whether the From domain is aligned
+// with it is our own finding. It counts only for those who believe that server.
+type Claim struct {
+	Source   string `json:"source"`
+	By       string `json:"by"`                 // domain of the seal, or authserv-id in lower case
+	Instance int    `json:"instance,omitempty"` // of the ARC set
+	Received int    `json:"received,omitempty"` // Received fields above an Authentication-Results field
+	Topmost  bool   `json:"topmost,omitempty"`  // no field of the same authserv-id stands above it
+	SPF      SPF    `json:"spf"`
+	DKIM     []DKIM `json:"dkim"`
+	DMARC    DMARC  `json:"dmarc"`
+}
+
+// Verdict is the claim as if we had found it ourselves.
+func (c *Claim) Verdict() Verdict { return Verdict{SPF: c.SPF, DKIM: c.DKIM, DMARC: c.DMARC} }
 
 // Spam is what a content filter says of a letter, and what its score led to.
 type Spam struct {

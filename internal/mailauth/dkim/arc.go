@@ -167,6 +167,40 @@ func (l *Letter) concludeChain(ch *chain, keys keyring) message.ARC {
 	}
 	if out.Result = message.Pass; p != nil {
 		out.Result, out.Reason = p.result, p.reason
+		return out
+	}
+	l.sealed = l.readSealed(ch)
+	return out
+}
+
+// Sealed is what one sealer of a chain that holds found of the letter when it came to him.
+type Sealed struct {
+	Instance int
+	Domain   string // of his seal
+	Results  string // his ARC-Authentication-Results after the instance
+}
+
+// Sealed tells what the sealers found, the newest first. It is empty until Verify found that the chain holds, and ends
+// before a set whose message signature leaves out From, Subject or a part of the body: what was sealed there may be another letter.
+func (l *Letter) Sealed() []Sealed { return l.sealed }
+
+// maxSealed bounds how far back the results of sealers are read.
+const maxSealed = 10
+
+func (l *Letter) readSealed(ch *chain) []Sealed {
+	var out []Sealed
+	for n := len(ch.sets); n > 0 && len(out) < maxSealed; n-- {
+		s := ch.sets[n-1]
+		// Fields may have come and gone since an older set was made, so how many of a name it signed tells nothing.
+		whole := has(s.message.names, "from") && has(s.message.names, "subject") && s.message.length < 0
+		if n == len(ch.sets) {
+			whole = l.covers(s.message, "from") && l.covers(s.message, "subject")
+		}
+		if !whole {
+			break
+		}
+		_, results, _ := strings.Cut(string(s.results.Value), ";")
+		out = append(out, Sealed{n, printable(s.seal.domain), results})
 	}
 	return out
 }

@@ -26,6 +26,7 @@ type Letter struct {
 	body   []byte
 	byName map[string][]int // name in lower case → places in Fields
 	hashes [2]bodyHash      // simple, relaxed
+	sealed []Sealed         // once the chain was found to hold
 }
 
 // Field is one header field as it stands in the letter.
