@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"mime"
 	"mime/quotedprintable"
 	"strconv"
 	"strings"
@@ -31,6 +30,7 @@ type Draft struct {
 	Thread       [16]byte // the ticket's number for Outlook; zero: none
 	Automatic    string   // value of Auto-Submitted, "" for the words of a person
 	Unsubscribe  bool
+	LeaveURL     string // where one click unsubscribes; "": only by mail
 	Subject      string
 	Text         string
 	HTML         string
@@ -43,9 +43,9 @@ type Attachment struct {
 	Filename    string
 	ContentType string
 	ContentID   string // without brackets
-	Inline      bool
 	Size        int
 	Data        []byte
+	URL         string // of one that is too large to travel: where it can be fetched; "": nowhere
 }
 
 // Compose writes the letter: header, MIME, CRLF line ends, ASCII alone unless an address is not, no line
@@ -54,14 +54,7 @@ func Compose(d *Draft) []byte {
 	c := composer{draft: d}
 	c.Grow(2048 + 2*len(d.Text) + 2*len(d.HTML) + attachedSize(d.Attachments)*7/5)
 	c.header()
-	var beside, within []Attachment
-	for _, a := range d.Attachments {
-		if a.Inline && d.HTML != "" && validMessageID(a.ContentID) {
-			within = append(within, a)
-		} else {
-			beside = append(beside, a)
-		}
-	}
+	within, beside := splitInline(d.HTML, d.Attachments)
 	if len(beside) == 0 {
 		c.body(within)
 		return c.Bytes()
@@ -71,7 +64,7 @@ func Compose(d *Draft) []byte {
 		c.body(within)
 		for _, a := range beside {
 			next()
-			c.file(a)
+			c.file("attachment", a)
 		}
 	})
 	return c.Bytes()
@@ -116,12 +109,31 @@ func (c *composer) header() {
 	}
 	if d.Unsubscribe {
 		h.field("List-Id", append(phrase(d.Organisation), "<tickets."+d.From.Domain+">")...)
-		if !d.ReplyTo.IsZero() {
-			h.field("List-Unsubscribe", "<mailto:"+escapeMailto(d.ReplyTo)+"?subject=%23unsubscribe%23>")
-		}
+		h.unsubscribe(d)
 	}
 	h.field("MIME-Version", "1.0")
 	c.WriteString(h.String())
+}
+
+// unsubscribe says how to leave: by one click, which needs neither a sign-in nor a question (RFC 8058), and by mail.
+func (h *header) unsubscribe(d *Draft) {
+	var ways []string
+	if d.LeaveURL != "" {
+		ways = append(ways, "<"+d.LeaveURL+">")
+	}
+	if !d.ReplyTo.IsZero() {
+		ways = append(ways, "<mailto:"+escapeMailto(d.ReplyTo)+"?subject=%23unsubscribe%23>")
+	}
+	if len(ways) == 0 {
+		return
+	}
+	for i := range ways[1:] {
+		ways[i] += ","
+	}
+	h.field("List-Unsubscribe", ways...)
+	if d.LeaveURL != "" {
+		h.field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
 }
 
 // body writes the words: plain, or plain and HTML, the latter with what is shown within it.
@@ -141,12 +153,12 @@ func (c *composer) body(within []Attachment) {
 			c.text("text/html", html)
 			return
 		}
-		c.multipart("related", func(next func()) {
+		c.multipart(`related; type="text/html"`, func(next func()) { // RFC 2387 section 3.1
 			next()
 			c.text("text/html", html)
 			for _, a := range within {
 				next()
-				c.file(a)
+				c.file("inline", a)
 			}
 		})
 	})
@@ -176,15 +188,16 @@ func (c *composer) text(contentType, s string) {
 // base64Line is 57 octets, 76 characters (RFC 2045 section 6.8).
 const base64Line = 57
 
-func (c *composer) file(a Attachment) {
-	disposition := "attachment"
-	if a.Inline {
-		disposition = "inline"
-	}
+// file writes a part; the Content-ID stands where the HTML refers to it.
+func (c *composer) file(disposition string, a Attachment) {
 	var h header
 	h.field("Content-Type", safeType(a.ContentType))
-	h.field("Content-Disposition", append([]string{disposition + ";"}, filename(a.Filename)...)...)
-	if validMessageID(a.ContentID) {
+	name := clean(a.Filename)
+	if name == "" {
+		name = "attachment"
+	}
+	h.field("Content-Disposition", append([]string{disposition + ";"}, parameter("filename", name)...)...)
+	if disposition == "inline" {
 		h.field("Content-ID", "<"+a.ContentID+">")
 	}
 	h.field("Content-Transfer-Encoding", "base64")
@@ -197,19 +210,6 @@ func (c *composer) file(a Attachment) {
 		c.WriteString("\r\n")
 		data = data[n:]
 	}
-}
-
-// filename is the parameter of that name, in the form of RFC 2231 when it is not plain ASCII.
-func filename(name string) []string {
-	name = clean(name)
-	if name == "" {
-		name = "attachment"
-	}
-	if len(name) > 255 {
-		name = strings.ToValidUTF8(name[:255], "")
-	}
-	_, parameter, _ := strings.Cut(mime.FormatMediaType("x", map[string]string{"filename": name}), "; ")
-	return []string{parameter}
 }
 
 // safeType lets through a plain media type. A message or multipart may not travel in base64 (RFC 2046

@@ -34,7 +34,7 @@ func draft(change func(*Draft)) *Draft {
 
 // drafts are the letters whose bytes stand in testdata/compose.
 func drafts() map[string]*Draft {
-	png := Attachment{Filename: "logo.png", ContentType: "image/png", ContentID: "logo@desk.test", Inline: true, Data: []byte("not really a picture")}
+	png := Attachment{Filename: "logo.png", ContentType: "image/png", ContentID: "logo@desk.test", Data: []byte("not really a picture")}
 	pdf := Attachment{Filename: "Rechnung für März.pdf", ContentType: "application/pdf", Data: bytes.Repeat([]byte("0123456789"), 20)}
 	return map[string]*Draft{
 		"person": draft(func(d *Draft) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/id"
 )
 
 // errUnfit is wrapped by the error for a letter that cannot be made as it is stored.
@@ -26,6 +28,9 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if who.signed && len(who.keys) == 0 {
+		return nil, nil, errUnsigned
+	}
 	d := &Draft{
 		ID: l.DeliveryID, Organisation: who.name, FromName: c.FromName, From: from, ToName: l.RecipientName, To: to,
 		Date: l.CreatedAt, MessageID: l.RFCMessageID, References: splitIDs(l.Refs), Automatic: c.AutoSubmitted,
@@ -37,7 +42,8 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 	if err := addressDraft(d, l, c, who.signer); err != nil {
 		return nil, nil, err
 	}
-	release, err = w.attach(ctx, l, c, d)
+	w.link(d, l, c, who.signer)
+	release, err = w.attach(ctx, l, c, d, who.signer)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,7 +55,7 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 		return nil, nil, fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	return &Letter{
-		Organisation: l.OrganisationID, Delivery: l.DeliveryID, To: to, Body: body,
+		Organisation: l.OrganisationID, Delivery: l.DeliveryID, To: to, Body: body, RequireTLS: l.RequireTLS,
 		From: who.signer.ReturnPath(from.Domain, l.DeliveryID),
 	}, release, nil
 }
@@ -75,18 +81,43 @@ func addressDraft(d *Draft, l *lease, c *content, signer *address.Signer) error 
 	return nil
 }
 
+// leavePath is where the page to unsubscribe lies, and filePath attachments.
+const (
+	leavePath = "/u/"
+	filePath  = "/a/"
+)
+
+// LeaveMark stands in the words of a message for the link by which each of its recipients unsubscribes. Nobody can write it
+// before the message has its id.
+func LeaveMark(webURL string, message id.ID) string { return webURL + leavePath + message.String() }
+
+// link puts the recipient's own link to unsubscribe into the letter. A letter to several has none: whoever got it could make
+// the others leave.
+func (w *Worker) link(d *Draft, l *lease, c *content, signer *address.Signer) {
+	if w.cfg.WebURL == "" || c.SharedWith != "" || l.TicketNumber == 0 || l.ParticipantNo == 0 {
+		return
+	}
+	path := leavePath + signer.LeaveToken(l.OrganisationID, address.TicketRef{Ticket: l.TicketNumber, Participant: l.ParticipantNo})
+	mark := leavePath + l.MessageID.String()
+	d.Text, d.HTML = strings.ReplaceAll(d.Text, mark, path), strings.ReplaceAll(d.HTML, mark, path)
+	if l.Unsubscribe && strings.HasPrefix(w.cfg.WebURL, "https://") { // RFC 8058 section 3.1 wants TLS
+		d.LeaveURL = w.cfg.WebURL + path
+	}
+}
+
 // smallLetter is what a letter may take in memory without asking.
 const smallLetter = 256 << 10
 
 // attach loads the attachments that travel with the letter, within the ceiling and the memory budget.
-func (w *Worker) attach(ctx context.Context, l *lease, c *content, d *Draft) (release func(), err error) {
+func (w *Worker) attach(ctx context.Context, l *lease, c *content, d *Draft, signer *address.Signer) (release func(), err error) {
 	var take, omit []attachmentRow
 	if c.AttachEntry && !c.EntryID.IsZero() {
 		list, err := listAttachments(ctx, w.q.pool, l.OrganisationID, c)
 		if err != nil {
 			return nil, err
 		}
-		take, omit = chooseAttachments(list, w.cfg.AttachmentBytes)
+		room := w.cfg.LetterBytes - headerRoom - len(list)*omittedRoom - wordsSize(d.Text) - wordsSize(d.HTML)
+		take, omit = chooseAttachments(list, referred(d.HTML), room)
 	}
 	weight := int64(2 * (len(d.Text) + len(d.HTML)))
 	positions := make([]int, len(take))
@@ -112,11 +143,17 @@ func (w *Worker) attach(ctx context.Context, l *lease, c *content, d *Draft) (re
 		}
 	}
 	for _, a := range omit {
-		d.Omitted = append(d.Omitted, a.file(nil))
+		named := a.file(nil)
+		if w.cfg.WebURL != "" && c.LinksUntil != nil {
+			named.URL = w.cfg.WebURL + filePath + signer.FileToken(l.OrganisationID, address.FileRef{
+				Ticket: c.TicketNumber, Entry: c.EntryID, Position: a.Position, Expires: *c.LinksUntil,
+			})
+		}
+		d.Omitted = append(d.Omitted, named)
 	}
 	return release, nil
 }
 
 func (a attachmentRow) file(data []byte) Attachment {
-	return Attachment{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID, Inline: a.Inline, Size: a.Size, Data: data}
+	return Attachment{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID, Size: a.Size, Data: data}
 }

@@ -1,8 +1,8 @@
 package outbound
 
 import (
+	"encoding/base64"
 	"encoding/hex"
-	"mime"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,7 +14,7 @@ import (
 const (
 	foldAt  = 76
 	maxText = 1000 // octets of an unstructured value or a display name
-	maxWord = 70   // octets of a word that is not encoded for its length
+	maxWord = 60   // octets of a word that is not encoded for its length
 )
 
 // header writes the fields of one letter. Whatever it is given, it writes no control character but
@@ -45,7 +45,7 @@ func (h *header) text(name, value string) {
 		h.field(name, strings.Fields(value)...)
 		return
 	}
-	h.field(name, encodeWords(value)...)
+	h.field(name, encodeWords(value, foldAt-len(name)-len(": "))...)
 }
 
 // mailboxes writes a field with addresses and perhaps their display names.
@@ -69,7 +69,7 @@ func phrase(s string) []string {
 	case s == "":
 		return nil
 	case !plainWords(s):
-		return encodeWords(s)
+		return encodeWords(s, maxEncoded-len("Reply-To: "))
 	case strings.ContainsAny(s, `()<>[]:;@\,."`):
 		return strings.Fields(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`)
 	}
@@ -121,28 +121,46 @@ func plainWords(s string) bool {
 	return true
 }
 
-// encodeWords writes s as encoded words (RFC 2047): Q while most of it can be read so, else B.
-func encodeWords(s string) []string {
+// maxEncoded is the longest encoded word (RFC 2047 section 2).
+const maxEncoded = 75
+
+// encodeWords writes s as encoded words (RFC 2047): Q while most of it can be read so, else B. No character is torn apart.
+// The first word has at most room octets, because the name of the field stands before it.
+func encodeWords(s string, room int) []string {
 	wide := 0
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
 			wide++
 		}
 	}
+	encode, size := encodeQ, func(r rune) int { return len(encodeRune(r)) }
 	if wide*2 > len(s) {
-		return strings.Fields(mime.BEncoding.Encode("utf-8", s))
+		encode, size = encodeB, func(r rune) int { return (utf8.RuneLen(r)*4 + 2) / 3 }
 	}
-	const open, end, room = "=?utf-8?q?", "?=", 75
+	const around = len("=?utf-8?q?") + len("?=") + len("==") // and what pads the last character of B
 	var words []string
-	word := open
-	for _, r := range s {
-		q := encodeRune(r)
-		if len(word)+len(q)+len(end) > room {
-			words, word = append(words, word+end), open
+	start, used := 0, 0
+	for i, r := range s {
+		n := size(r)
+		if i > start && around+used+n > room {
+			words = append(words, encode(s[start:i]))
+			start, used, room = i, 0, maxEncoded
 		}
-		word += q
+		used += n
 	}
-	return append(words, word+end)
+	return append(words, encode(s[start:]))
+}
+
+func encodeB(s string) string { return "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?=" }
+
+func encodeQ(s string) string {
+	var b strings.Builder
+	b.WriteString("=?utf-8?q?")
+	for _, r := range s {
+		b.WriteString(encodeRune(r))
+	}
+	b.WriteString("?=")
+	return b.String()
 }
 
 // encodeRune is r in the Q encoding as a phrase allows it (RFC 2047 section 5, rule 3).

@@ -21,7 +21,9 @@ type Message struct {
 	Subject       string
 	Text          string
 	HTML          string
-	AttachEntry   bool // the attachments of Entry travel with it
+	AttachEntry   bool      // the attachments of Entry travel with it
+	LinksUntil    time.Time // those that are too large to travel can be fetched so long; zero: they are only named
+	RequireTLS    bool      // it leaves over encrypted and verified connections alone
 
 	// Shared: all deliveries carry the very same letter. The first recipient stands in To and the others in Cc; Message-ID,
 	// References and Unsubscribe are those of the first delivery; who answers writes to the ticket, not to his own address.
@@ -38,6 +40,7 @@ type Delivery struct {
 	MessageID   string   // without brackets; ours, and the same at every attempt
 	References  []string // ids the recipient has seen, oldest first, without brackets
 	Hold        time.Duration
+	CancelSeen  bool // while it is held, CancelSeen takes it back
 	Unsubscribe bool // the recipient may leave with one click: List-Id and List-Unsubscribe are added
 }
 

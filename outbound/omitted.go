@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// omittedRoom bounds what one of them takes, in the text and in the HTML, encoded.
+const omittedRoom = 2 << 10
+
 // What a letter says of attachments that are too large for it.
 
 func omittedText(list []Attachment) string {
@@ -15,7 +18,11 @@ func omittedText(list []Attachment) string {
 	var b strings.Builder
 	b.WriteString("\n\nToo large to travel with this letter:\n")
 	for _, a := range list {
-		fmt.Fprintf(&b, "- %s (%s)\n", clean(a.Filename), humanSize(a.Size))
+		fmt.Fprintf(&b, "- %s (%s)", clean(a.Filename), humanSize(a.Size))
+		if a.URL != "" {
+			b.WriteString(": " + a.URL)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
@@ -27,7 +34,11 @@ func omittedHTML(list []Attachment) string {
 	var b strings.Builder
 	b.WriteString("<p>Too large to travel with this letter:</p><ul>")
 	for _, a := range list {
-		fmt.Fprintf(&b, "<li>%s (%s)</li>", html.EscapeString(clean(a.Filename)), humanSize(a.Size))
+		name := html.EscapeString(clean(a.Filename))
+		if a.URL != "" {
+			name = `<a href="` + html.EscapeString(a.URL) + `">` + name + "</a>"
+		}
+		fmt.Fprintf(&b, "<li>%s (%s)</li>", name, humanSize(a.Size))
 	}
 	b.WriteString("</ul>")
 	return b.String()

@@ -3,6 +3,8 @@ package outbound
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,9 +17,9 @@ const sqlContents = `
 SELECT message_id IS NOT NULL AS found, coalesce(ticket_number, 0) AS ticket_number, entry_id, coalesce(from_name, '') AS from_name,
        coalesce(from_address, '') AS from_address, coalesce(auto_submitted, '') AS auto_submitted,
        coalesce(subject, '') AS subject, coalesce(body_text, '') AS body_text, coalesce(body_html, '') AS body_html,
-       coalesce(attach_entry, false) AS attach_entry, coalesce(shared_with, '') AS shared_with
+       coalesce(attach_entry, false) AS attach_entry, coalesce(shared_with, '') AS shared_with, links_until
   FROM (SELECT r.n, m.message_id, m.ticket_number, m.entry_id, m.from_name, m.from_address, m.auto_submitted, m.subject,
-               m.body_text, m.body_html, m.attach_entry, m.shared_with,
+               m.body_text, m.body_html, m.attach_entry, m.shared_with, m.links_until,
                sum(coalesce(octet_length(m.body_text) + octet_length(m.body_html), 0)) OVER (ORDER BY r.n) AS total
           FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY AS r (organisation_id, message_id, n)
           LEFT JOIN messages m ON m.organisation_id = r.organisation_id AND m.message_id = r.message_id) c
@@ -37,6 +39,7 @@ type content struct {
 	BodyHTML      string `db:"body_html"`
 	AttachEntry   bool
 	SharedWith    string // not "": all deliveries of the message carry the same bytes
+	LinksUntil    *time.Time
 }
 
 // loadBytes bounds the text that one batch holds in memory, unless a single letter is larger.
@@ -59,7 +62,7 @@ func contents(ctx context.Context, db querier, leases []lease) ([]content, error
 }
 
 const sqlAttachments = `
-SELECT position, filename, content_type, content_id, inline, size
+SELECT position, filename, content_type, content_id, size
   FROM attachments
  WHERE organisation_id = $1 AND ticket_number = $2 AND entry_id = $3
  ORDER BY position
@@ -77,7 +80,6 @@ type attachmentRow struct {
 	Filename    string
 	ContentType string
 	ContentID   string
-	Inline      bool
 	Size        int
 }
 
@@ -112,13 +114,39 @@ func attachmentData(ctx context.Context, db querier, organisation int32, c *cont
 	return data, nil
 }
 
-// chooseAttachments takes what fits below ceiling octets, in order: what is shown in the text first.
-func chooseAttachments(list []attachmentRow, ceiling int) (take, omit []attachmentRow) {
+// What a letter needs besides: the header with its signatures, and the header of each part.
+const (
+	headerRoom = 8 << 10
+	partRoom   = 2 << 10
+)
+
+// encodedSize bounds the octets of an attachment in a letter.
+func encodedSize(size int) int {
+	return (size+base64Line-1)/base64Line*(base64Line/3*4+len("\r\n")) + partRoom
+}
+
+// wordsSize bounds the octets of a text in quoted-printable.
+func wordsSize(text string) int {
+	n := partRoom
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '=' {
+			n += 3
+		} else {
+			n++
+		}
+	}
+	return n + n/70*len("=\r\n")
+}
+
+// chooseAttachments takes what fits into a letter that has room for so many octets more, in order: what is shown in the text
+// first. The others are named, which takes room too.
+func chooseAttachments(list []attachmentRow, shown map[string]bool, room int) (take, omit []attachmentRow) {
 	fits := make([]bool, len(list))
 	for _, inline := range []bool{true, false} {
 		for i, a := range list {
-			if a.Inline == inline && a.Size <= ceiling {
-				ceiling -= a.Size
+			size := encodedSize(a.Size)
+			if shown[strings.ToLower(a.ContentID)] == inline && size <= room {
+				room -= size
 				fits[i] = true
 			}
 		}

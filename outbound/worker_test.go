@@ -39,7 +39,7 @@ func TestWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys) }); err != nil {
+	if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
 		t.Fatal(err)
 	}
 	peer := smtptest.New(t, smtptest.Config{Script: func(c smtptest.Command) smtptest.Action {
@@ -244,13 +244,13 @@ func TestAttachments(t *testing.T) {
 	m.Entry, m.AttachEntry = entry, true
 	var letter string
 	w := x.worker(script(func(l *Letter) Attempt { letter = string(l.Body); return taken }))
-	w.cfg.AttachmentBytes = 1000
+	w.cfg.LetterBytes = 32 << 10
 	x.enqueue(m)
 	x.round(w)
 	if strings.Count(letter, "Content-Disposition: attachment") != 2 || !strings.Contains(letter, "file2.png") || !strings.Contains(letter, "- file1.png (782 KB)") {
 		t.Errorf("letter:\n%s", letter)
 	}
-	w.cfg.AttachmentBytes = 10 << 20
+	w.cfg.LetterBytes = 10 << 20
 	x.enqueue(func() Message { m := x.message("b@x.test"); m.Entry, m.AttachEntry = entry, true; return m }())
 	x.round(w)
 	if strings.Count(letter, "Content-Disposition: attachment") != 3 || len(letter) < 1_000_000 {
