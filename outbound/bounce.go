@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,8 +11,7 @@ import (
 	"mxdesk/internal/id"
 )
 
-// verdict is what a delivery report says of the one delivery it is about: its return path named it, and every
-// letter has one recipient. Everything in it was written by a stranger.
+// verdict is what a delivery report says of one delivery. Everything in it was written by a stranger.
 type verdict struct {
 	result   Result
 	failed   bool
@@ -25,18 +25,74 @@ type verdict struct {
 // resultComplaint is logged for a feedback report.
 const resultComplaint Result = "complaint"
 
-// read draws the verdict from a report; ok is false if it says nothing about a delivery.
-func read(r *bounce.Report) (v verdict, ok bool) {
+// sibling is a delivery that carries the same letter as another.
+type sibling struct {
+	Delivery  id.ID
+	Recipient string
+}
+
+// said is what a report says of one delivery.
+type said struct {
+	delivery id.ID
+	verdict
+}
+
+// read draws from a report what it says of the delivery whose return path or Message-ID it names. A letter that several
+// deliveries share leaves under the return path of one of them: then the report must name the recipient it is about, and what
+// it says of others is not believed. A report on a letter with one recipient may name him as he is called elsewhere.
+func read(r *bounce.Report, named id.ID, siblings []sibling) []said {
 	if r == nil {
-		return verdict{}, false
+		return nil
 	}
 	if r.Kind == bounce.Feedback {
-		return verdict{result: resultComplaint, reason: r.FeedbackType}, true
+		v := verdict{result: resultComplaint, reason: r.FeedbackType}
+		if len(siblings) < 2 {
+			return []said{{named, v}}
+		}
+		for _, s := range siblings {
+			if sameMailbox(s.Recipient, r.OriginalRcpt) {
+				return []said{{s.Delivery, v}}
+			}
+		}
+		return nil
 	}
-	rcpt := decisive(r.Recipients)
+	if len(siblings) < 2 {
+		own := ""
+		if len(siblings) == 1 {
+			own = siblings[0].Recipient
+		}
+		if v, ok := readRecipient(r.Kind, decisive(r.Recipients, own)); ok {
+			return []said{{named, v}}
+		}
+		return nil
+	}
+	var list []said
+	for _, s := range siblings {
+		i := slices.IndexFunc(r.Recipients, func(rcpt bounce.Recipient) bool { return about(rcpt, s.Recipient) })
+		if i < 0 {
+			continue
+		}
+		if v, ok := readRecipient(r.Kind, r.Recipients[i]); ok {
+			list = append(list, said{s.Delivery, v})
+		}
+	}
+	return list
+}
+
+// readRecipient draws the verdict from the fate of one recipient; ok is false if nothing is said of it. What stands with the
+// recipient counts more than what the report is as a whole.
+func readRecipient(kind string, rcpt bounce.Recipient) (v verdict, ok bool) {
 	v = verdict{reason: rcpt.Reason, host: clean(rcpt.RemoteMTA), enhanced: clean(rcpt.Status), reply: clean(rcpt.Diagnostic)}
 	v.code, _ = strconv.Atoi(rcpt.SMTPCode)
-	switch r.Kind {
+	switch rcpt.Action {
+	case bounce.Failed:
+		kind = bounce.Failure
+	case bounce.Delayed:
+		kind = bounce.Delay
+	case bounce.Delivered, bounce.Relayed, bounce.Expanded:
+		kind = bounce.Success
+	}
+	switch kind {
 	case bounce.Failure:
 		v.result, v.failed = ResultBounced, true
 		if v.reason == "" {
@@ -52,8 +108,13 @@ func read(r *bounce.Report) (v verdict, ok bool) {
 	return v, true
 }
 
-// decisive is the recipient of a report that tells most: the first that failed, else the first.
-func decisive(list []bounce.Recipient) bounce.Recipient {
+// decisive is the recipient of a report that tells most: the one we wrote to, else the first that failed, else the first.
+func decisive(list []bounce.Recipient, own string) bounce.Recipient {
+	for _, r := range list {
+		if about(r, own) {
+			return r
+		}
+	}
 	for _, r := range list {
 		if r.Action == bounce.Failed {
 			return r
@@ -65,6 +126,13 @@ func decisive(list []bounce.Recipient) bounce.Recipient {
 	return bounce.Recipient{}
 }
 
+// about tells whether a report speaks of the mailbox, under the name it has there or the one we used.
+func about(r bounce.Recipient, mailbox string) bool {
+	return sameMailbox(mailbox, r.OriginalAddress) || sameMailbox(mailbox, r.Address)
+}
+
+func sameMailbox(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
+
 // complains tells whether a feedback report asks for an end (RFC 5965 section 7.3).
 func complains(feedbackType string) bool {
 	switch strings.ToLower(feedbackType) {
@@ -74,24 +142,35 @@ func complains(feedbackType string) bool {
 	return false
 }
 
+// Reported is what a report changed, for the ticket of the delivery.
+type Reported struct {
+	Failed     []Final // deliveries that failed by it, as OnFinal would have been told
+	Complaints []Final // whose recipients want no more of this
+}
+
 // RecordReport takes what came back to the signed return path of a delivery, within the caller's transaction: a failure
 // closes the delivery, even one that counted as delivered, and counts against its address; a complaint suppresses the
-// address for automatic letters; anything else is logged. It returns what the caller has to
-// tell the ticket, as OnFinal would have been told, or nil if nothing changed. An unknown delivery is no error:
-// its history may be gone.
-func (q *Queue) RecordReport(ctx context.Context, db querier, organisation int32, delivery id.ID, r *bounce.Report) (*Final, error) {
-	v, ok := read(r)
-	if !ok {
-		return nil, nil
-	}
-	recipient, f, err := recordVerdict(ctx, db, organisation, delivery, v)
-	if err == nil && recipient != "" {
-		err = recordFailures(ctx, db, v.strikes(organisation, recipient, f != nil))
-	}
+// address for automatic letters; anything else is logged. An unknown delivery is no error: its history may be gone.
+func (q *Queue) RecordReport(ctx context.Context, db querier, organisation int32, delivery id.ID, r *bounce.Report) (done Reported, err error) {
+	siblings, err := selectSiblings(ctx, db, organisation, delivery)
 	if err != nil {
-		return nil, fmt.Errorf("record delivery report: %w", err)
+		return done, fmt.Errorf("record delivery report: %w", err)
 	}
-	return f, nil
+	for _, s := range read(r, delivery, siblings) {
+		f, closed, err := recordVerdict(ctx, db, organisation, s.delivery, s.verdict)
+		if err == nil && f != nil {
+			err = recordFailures(ctx, db, s.strikes(organisation, f.Recipient, closed))
+		}
+		switch {
+		case err != nil:
+			return done, fmt.Errorf("record delivery report: %w", err)
+		case closed:
+			done.Failed = append(done.Failed, *f)
+		case f != nil && s.result == resultComplaint && complains(s.reason):
+			done.Complaints = append(done.Complaints, *f)
+		}
+	}
+	return done, nil
 }
 
 // strikes is what the verdict says against the address; closed tells that it is the first to fail the delivery.

@@ -3,13 +3,16 @@ package outbound
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"mxdesk/internal/address"
 	"mxdesk/internal/bounce"
+	"mxdesk/internal/id"
 )
 
 // letterTime bounds one letter on the network, above all the timeouts of SMTP's steps.
@@ -32,6 +35,12 @@ type job struct {
 func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch) {
 	j := &job{w: w, batch: b, rest: b.leases, lane: laneResult{lane: b.lane}, stopping: stopping, log: w.log.With("lane", b.lane)}
 	defer j.finish()
+	stay, err := w.q.moveLeased(ctx, b)
+	if err != nil {
+		j.log.Warn("letters given back to the queue", "error", err)
+		return
+	}
+	j.rest = stay
 	j.conn = w.cfg.Transport.Open(b.lane)
 	defer j.conn.Close()
 	defer func() {
@@ -46,10 +55,12 @@ func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch) {
 			j.log.Warn("letters given back to the queue", "error", err)
 			return
 		}
-		for i := range list {
-			if j.stopped() || !j.next(ctx, &list[i]) {
+		for done := 0; done < len(list); {
+			before := len(j.rest)
+			if j.stopped() || !j.next(ctx, &list[done]) {
 				return
 			}
+			done += before - len(j.rest)
 		}
 	}
 }
@@ -67,11 +78,36 @@ func (j *job) stopped() bool {
 // back at once.
 func (j *job) crashed() {
 	if len(j.rest) > 0 {
-		j.settle(Attempt{Result: ResultDeferred, Reason: bounce.Undefined, Reply: "internal error"})
+		j.settle(j.take(1)[0], Attempt{Result: ResultDeferred, Reason: bounce.Undefined, Reply: "internal error"})
 	}
 }
 
-// next attempts the first delivery of the rest; false means that the connection is of no more use.
+// take removes the first deliveries of the rest.
+func (j *job) take(n int) []lease {
+	first := j.rest[:n]
+	j.rest = j.rest[n:]
+	return first
+}
+
+// maxAlike is how many recipients every server must take at once (RFC 5321 section 4.5.3.1.8).
+const maxAlike = 100
+
+// alike is how many deliveries at the front of the rest carry the very same letter.
+func (j *job) alike(c *content) int {
+	first, n := &j.rest[0], 1
+	for c.SharedWith != "" && n < min(len(j.rest), maxAlike) {
+		l := &j.rest[n]
+		if l.Suppressed || l.OrganisationID != first.OrganisationID || l.MessageID != first.MessageID || l.RequireTLS != first.RequireTLS ||
+			l.RFCMessageID != first.RFCMessageID || l.Refs != first.Refs || l.Unsubscribe != first.Unsubscribe || !l.CreatedAt.Equal(first.CreatedAt) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// next attempts the first delivery of the rest, with those that carry the same letter; false means that the connection is
+// of no more use.
 func (j *job) next(ctx context.Context, c *content) bool {
 	l := &j.rest[0]
 	switch {
@@ -82,40 +118,66 @@ func (j *job) next(ctx context.Context, c *content) bool {
 		j.conclude(Cancelled)
 		return true
 	}
-	begun := time.Now()
-	a, err := j.send(ctx, l, c)
-	a.Took = time.Since(begun)
+	group := j.rest[:j.alike(c)]
+	list, err := j.send(ctx, group, c)
 	switch {
 	case errors.Is(err, errNoOrganisation):
 		j.conclude(Cancelled)
 		return true
 	case errors.Is(err, errUnfit):
 		j.log.Error("letter not composed", "delivery", l.DeliveryID, "ticket", l.TicketNumber, "error", err)
-		j.settle(Attempt{Result: ResultDeferred, Reason: bounce.Undefined, Reply: clean(err.Error())})
+		j.settle(j.take(1)[0], Attempt{Result: ResultDeferred, Reason: bounce.Undefined, Reply: clean(err.Error())})
 		return true
 	case err != nil:
 		j.log.Warn("letters given back to the queue", "error", err)
 		return false
-	case ctx.Err() != nil && a.Result == ResultDeferred: // we left, not they
-		return false
-	case ctx.Err() == nil:
-		j.learn(a)
 	}
-	j.settle(a)
-	return !a.Site
+	return j.settleAll(ctx, j.take(len(group)), list)
 }
 
-// send composes, signs and sends one letter. An error means that it was not tried: it wraps errUnfit if the fault is
-// the letter's, else it is the database's.
-func (j *job) send(ctx context.Context, l *lease, c *content) (Attempt, error) {
-	letter, release, err := j.w.compose(ctx, l, c)
+// settleAll settles deliveries that were attempted together. Of those that found no connection the first has probed it;
+// the others are given back as if never claimed.
+func (j *job) settleAll(ctx context.Context, group []lease, list []Attempt) (usable bool) {
+	usable = true
+	for i, a := range list {
+		weLeft := ctx.Err() != nil && a.Result == ResultDeferred
+		usable = usable && !a.Site && !weLeft
+		if weLeft || i > 0 && a.Site && a.Result == ResultDeferred {
+			j.unsent = append(j.unsent, result{lease: group[i], undo: true})
+			continue
+		}
+		if ctx.Err() == nil {
+			j.learn(a)
+		}
+		j.settle(group[i], a)
+	}
+	return usable
+}
+
+// send composes, signs and sends the letter of the group. An error means that it was not tried: it wraps errUnfit if the
+// fault is the letter's, else it is the database's.
+func (j *job) send(ctx context.Context, group []lease, c *content) ([]Attempt, error) {
+	begun := time.Now()
+	letter, release, err := j.w.compose(ctx, &group[0], c)
 	if err != nil {
-		return Attempt{}, err
+		return nil, err
 	}
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, letterTime)
 	defer cancel()
-	return j.conn.Send(ctx, letter), nil
+	to, ids := []address.Address{letter.To}, []id.ID{letter.Delivery}
+	for _, l := range group[1:] {
+		a, err := address.Parse(l.Recipient)
+		if err != nil {
+			return nil, fmt.Errorf("%w: recipient: %w", errUnfit, err)
+		}
+		to, ids = append(to, a), append(ids, l.DeliveryID)
+	}
+	list := sendAll(ctx, j.conn, letter, to, ids)
+	for i := range list {
+		list[i].Took = time.Since(begun)
+	}
+	return list, nil
 }
 
 // learn takes from an attempt what it says of the lane.
@@ -130,9 +192,8 @@ func (j *job) learn(a Attempt) {
 	}
 }
 
-// settle decides what becomes of the first delivery of the rest after an attempt.
-func (j *job) settle(a Attempt) {
-	l := j.rest[0]
+// settle decides what becomes of a delivery after an attempt.
+func (j *job) settle(l lease, a Attempt) {
 	left := time.Duration(l.SecondsLeft * float64(time.Second))
 	d := decide(a, history{attempt: l.Attempts, broke: l.Broke, left: left}, rand.Float64())
 	j.w.metrics.attempts.WithLabelValues(string(a.Result)).Inc()
@@ -143,14 +204,13 @@ func (j *job) settle(a Attempt) {
 
 // conclude ends the first delivery of the rest without an attempt.
 func (j *job) conclude(o Outcome) {
-	l := j.rest[0]
+	l := j.take(1)[0]
 	j.log.Info("not sent", "delivery", l.DeliveryID, "ticket", l.TicketNumber, "outcome", o)
 	j.report(result{lease: l, decision: decision{outcome: o}, undo: true})
 }
 
-// report hands a result over, but keeps the last one for finish.
+// report hands a result over, but keeps those of the last letter for finish.
 func (j *job) report(r result) {
-	j.rest = j.rest[1:]
 	if len(j.rest) == 0 {
 		j.unsent = append(j.unsent, r)
 		return

@@ -65,6 +65,8 @@ func decide(a Attempt, h history, random float64) decision {
 	switch {
 	case broke && (h.broke || late):
 		d.outcome, d.reason = Unknown, bounce.Network
+	case late && a.Reason == bounce.TLSRequired: // nobody must take it for a host that was away
+		d.outcome = Failed
 	case late:
 		d.outcome, d.reason = Failed, bounce.Expired
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,6 +50,7 @@ type Queue struct {
 	OnFinal OnFinal
 	OnDelay OnFinal
 
+	relays   atomic.Pointer[relaySet]
 	wake     chan struct{} // to the worker of this process
 	announce chan struct{} // to Run, which tells the other nodes
 }
@@ -58,10 +60,12 @@ func NewQueue(pool *pgxpool.Pool, cfg QueueConfig) *Queue {
 	if cfg.Lane == nil {
 		cfg.Lane = func(_ int32, to address.Address) string { return to.Domain }
 	}
-	return &Queue{pool: pool, cfg: cfg, node: id.New(), wake: make(chan struct{}, 1), announce: make(chan struct{}, 1)}
+	q := &Queue{pool: pool, cfg: cfg, node: id.New(), wake: make(chan struct{}, 1), announce: make(chan struct{}, 1)}
+	q.relays.Store(&relaySet{revision: -1})
+	return q
 }
 
-// Enqueue appends to b the two statements that put messages into the queue. They touch no row
+// Enqueue appends to b the statements that put messages into the queue. They touch no row
 // that exists and so wait for nobody. Every message and delivery must have its ID, every delivery its MessageID.
 // Call Hint once the transaction is committed.
 func (q *Queue) Enqueue(b *pgx.Batch, messages []Message) {
@@ -69,7 +73,8 @@ func (q *Queue) Enqueue(b *pgx.Batch, messages []Message) {
 		return
 	}
 	enqueueMessages(b, messages)
-	enqueueDeliveries(b, messages, q.cfg.Lane)
+	enqueueDeliveries(b, messages, q.lane)
+	enqueueShared(b, messages)
 }
 
 // EnqueueTx does what Enqueue does, in one round trip of its own.
@@ -102,15 +107,23 @@ func signal(c chan struct{}) {
 // announceEvery keeps NOTIFY rare: it takes a lock of the whole database at commit.
 const announceEvery = 100 * time.Millisecond
 
-// Run tells the other nodes of hints, at most ten times a second, until ctx ends. Errors are not
-// its business: the others poll.
+// relayPoll is how often a node looks whether an organisation has changed how its mail leaves.
+const relayPoll = 500 * time.Millisecond
+
+// Run tells the other nodes of hints, at most ten times a second, and follows what organisations decide about their
+// mail, until ctx ends. Errors are not its business: the others poll, and who delivers looks again.
 func (q *Queue) Run(ctx context.Context) error {
-	pause := time.NewTicker(announceEvery)
+	pause, poll := time.NewTicker(announceEvery), time.NewTicker(relayPoll)
 	defer pause.Stop()
+	defer poll.Stop()
+	_ = q.refreshRelays(ctx, relayPoll)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-poll.C:
+			_ = q.refreshRelays(ctx, relayPoll)
+			continue
 		case <-q.announce:
 		}
 		_ = notify(ctx, q.pool, q.node)

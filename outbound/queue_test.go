@@ -248,8 +248,9 @@ func TestSuppression(t *testing.T) {
 
 	d := x.send("annoyed@x.test")[0]
 	x.round(x.worker(always(taken)))
-	if f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, &bounce.Report{Kind: bounce.Feedback, FeedbackType: "abuse"}); f != nil || err != nil {
-		t.Errorf("complaint: %v, %v", f, err)
+	done, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, &bounce.Report{Kind: bounce.Feedback, FeedbackType: "abuse"})
+	if err != nil || len(done.Failed) != 0 || len(done.Complaints) != 1 || done.Complaints[0].Participant != 1 {
+		t.Errorf("complaint: %+v, %v", done, err)
 	}
 	expect("suppressed", taken, "annoyed@x.test")
 	m := x.message("annoyed@x.test")
@@ -292,15 +293,15 @@ func TestReports(t *testing.T) {
 			if c.answer != nil {
 				x.round(x.worker(always(*c.answer)))
 			}
-			f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, c.report)
-			if err != nil || (f != nil) != c.final {
-				t.Fatalf("final %v, %v", f, err)
+			f := x.reported(d, c.report)
+			if (f != nil) != c.final {
+				t.Fatalf("final %v", f)
 			}
 			if f != nil && (f.Recipient != "a@x.test" || f.Ticket != 7 || f.Participant != 1 || f.Outcome != Failed || f.Reply != "no such user") {
 				t.Errorf("final %+v", f)
 			}
-			if again, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, c.report); again != nil || err != nil {
-				t.Errorf("told twice: %v, %v", again, err)
+			if again := x.reported(d, c.report); again != nil {
+				t.Errorf("told twice: %v", again)
 			}
 			x.exec(`DELETE FROM attempts WHERE ctid = (SELECT max(ctid) FROM attempts) AND (SELECT count(*) FROM attempts) > $1`, len(c.log))
 			if got := x.state(d); got != c.state {
@@ -315,9 +316,22 @@ func TestReports(t *testing.T) {
 		})
 	}
 	x := newWorld(t)
-	if f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, id.New(), failure(bounce.UserUnknown)); f != nil || err != nil {
-		t.Errorf("unknown delivery: %v, %v", f, err)
+	if f := x.reported(id.New(), failure(bounce.UserUnknown)); f != nil {
+		t.Errorf("unknown delivery: %v", f)
 	}
+}
+
+// reported records a report, and returns the one delivery that failed by it.
+func (x *world) reported(d id.ID, r *bounce.Report) *Final {
+	x.t.Helper()
+	done, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, r)
+	if err != nil || len(done.Failed) > 1 {
+		x.t.Fatalf("report: %+v, %v", done, err)
+	}
+	for _, f := range done.Failed {
+		return &f
+	}
+	return nil
 }
 
 // TestLateReport: a report that comes while a worker has the letter wins over the worker's own result.
@@ -326,8 +340,8 @@ func TestLateReport(t *testing.T) {
 	d := x.send("a@x.test")[0]
 	w := x.worker(script(func(l *Letter) Attempt {
 		r := &bounce.Report{Kind: bounce.Failure, Recipients: []bounce.Recipient{{Action: bounce.Failed, Reason: bounce.UserUnknown}}}
-		if f, err := x.q.RecordReport(x.ctx, x.pool, testOrg, l.Delivery, r); f == nil || err != nil {
-			t.Errorf("report: %v, %v", f, err)
+		if x.reported(l.Delivery, r) == nil {
+			t.Error("the report closed nothing")
 		}
 		return taken
 	}))

@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -43,12 +45,21 @@ type session struct {
 	host   string
 	ip     string
 	policy string
+	secure bool // it was made for letters that require TLS
 	reused bool
 	timer  *time.Timer // while idle
 }
 
 // Open satisfies Transport.
-func (s *SMTP) Open(lane string) Connection { return &smtpConnection{smtp: s, lane: lane} }
+func (s *SMTP) Open(lane string) Connection { return s.open(lane, s.Hosts) }
+
+// open is Open for hosts that are found otherwise; connections are shared under key.
+func (s *SMTP) open(key string, hosts hostFinder) Connection {
+	return &smtpConnection{smtp: s, lane: key, hosts: hosts}
+}
+
+// hostFinder finds the hosts for a domain.
+type hostFinder func(ctx context.Context, domain string) ([]route.Host, error)
 
 // Close says goodbye to the idle connections and waits until all goodbyes are said; connections
 // closed later are not kept.
@@ -129,11 +140,14 @@ func (s *SMTP) take(lane string) *session {
 }
 
 // connect finds a host for the domain and greets it, trying one after the other. Where opportunistic TLS
-// fails it is tried once more without: an attacker could as well have hidden the offer.
-func (s *SMTP) connect(ctx context.Context, domain string) (*session, error) {
-	hosts, err := s.Hosts(ctx, domain)
+// fails it is tried once more without: an attacker could as well have hidden the offer. Not so if TLS is required.
+func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secure bool) (*session, error) {
+	hosts, err := find(ctx, domain)
 	if err != nil {
 		return nil, err
+	}
+	if secure {
+		hosts = route.Secured(hosts)
 	}
 	targets := route.Targets(hosts)
 	for {
@@ -154,7 +168,7 @@ func (s *SMTP) connect(ctx context.Context, domain string) (*session, error) {
 			}
 		}
 		if err == nil {
-			return &session{client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host)}, nil
+			return &session{client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host), secure: secure}, nil
 		}
 		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
 			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
@@ -185,47 +199,123 @@ func policyName(h route.Host) string {
 type smtpConnection struct {
 	smtp    *SMTP
 	lane    string
+	hosts   hostFinder
 	session *session
+}
+
+// pool names the idle connections that a letter may use: those for letters that require TLS stay apart.
+func (c *smtpConnection) pool(secure bool) string {
+	if secure {
+		return c.lane + "\x00secure"
+	}
+	return c.lane
 }
 
 // Close satisfies Connection.
 func (c *smtpConnection) Close() {
 	if c.session != nil {
-		c.smtp.keep(c.lane, c.session)
+		c.smtp.keep(c.pool(c.session.secure), c.session)
 		c.session = nil
 	}
 }
 
-// Send satisfies Connection. A connection that lay idle may have been closed by the server, which is
-// nobody's failure: then it is made anew and the letter sent on that one.
+// Send satisfies Connection.
 func (c *smtpConnection) Send(ctx context.Context, l *Letter) Attempt {
-	for {
-		if c.session == nil {
-			c.session = c.smtp.take(c.lane)
+	return c.SendAll(ctx, l, []address.Address{l.To})[0]
+}
+
+// SendAll satisfies Sharer: one transaction for all recipients, and another for those whom the server does not take at once.
+func (c *smtpConnection) SendAll(ctx context.Context, l *Letter, to []address.Address) []Attempt {
+	out := make([]Attempt, len(to))
+	left := make([]int, len(to))
+	for i := range left {
+		left[i] = i
+	}
+	for len(left) > 0 {
+		some := make([]address.Address, len(left))
+		for i, n := range left {
+			some[i] = to[n]
 		}
-		if c.session == nil {
-			s, err := c.smtp.connect(ctx, l.To.Domain)
-			if err != nil {
-				return connectFailed(err)
+		var again []int
+		list, more := c.transaction(ctx, l, some)
+		for i, n := range left {
+			if out[n] = list[i]; more != nil && more[i] {
+				again = append(again, n)
 			}
-			c.session = s
 		}
-		s := c.session
+		if len(again) == len(left) {
+			break // nobody was taken: that is their fate
+		}
+		left = again
+	}
+	return out
+}
+
+// open gives the connection for the next letter. One that lay idle is used again.
+func (c *smtpConnection) open(ctx context.Context, l *Letter) (*session, error) {
+	if c.session != nil && c.session.secure != l.RequireTLS {
+		c.Close()
+	}
+	if c.session == nil {
+		c.session = c.smtp.take(c.pool(l.RequireTLS))
+	}
+	if c.session == nil {
+		s, err := c.smtp.connect(ctx, l.To.Domain, c.hosts, l.RequireTLS)
+		if err != nil {
+			return nil, err
+		}
+		c.session = s
+	}
+	return c.session, nil
+}
+
+// transaction sends the letter to as many of the recipients as the server takes at once, and tells of which others it is worth
+// to try again now. A connection that lay idle may have been closed by the server, which is nobody's failure: then it is made
+// anew and the letter sent on that one.
+func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []address.Address) (list []Attempt, more []bool) {
+	list = make([]Attempt, len(to))
+	for {
+		s, err := c.open(ctx, l)
+		if err != nil {
+			a := connectFailed(err, l.RequireTLS)
+			for i := range list {
+				list[i] = a
+			}
+			return list, nil
+		}
 		res := s.client.Send(ctx, smtpclient.Envelope{
-			From: l.From, Recipients: []address.Address{l.To}, UTF8: !asciiHeader(l.Body), ID: l.Delivery.String(),
+			From: l.From, Recipients: to, UTF8: !asciiHeader(l.Body), RequireTLS: l.RequireTLS, ID: l.Delivery.String(),
 		}, l.Body)
-		fate := res.Recipients[0]
-		stale := s.reused && res.Err != nil && fate.Status == smtpclient.Deferred && ctx.Err() == nil
+		stale := s.reused && res.Err != nil && ctx.Err() == nil
+		for i, fate := range res.Recipients {
+			stale = stale && fate.Status == smtpclient.Deferred
+			list[i] = judge(fate, res.Err != nil)
+			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
+		}
 		s.reused = false
-		a := judge(fate, res.Err != nil)
-		a.Host, a.IP, a.TLS, a.TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
+		if res.Err == nil {
+			more = tooMany(res.Recipients)
+		}
 		if s.full() || res.Err != nil {
 			c.Close() // it ends there
 		}
 		if !stale {
-			return a
+			return list, more
 		}
 	}
+}
+
+// tooMany tells which recipients were too many for one transaction: those that were not tried, and when others were taken,
+// those refused so (RFC 5321 section 4.5.3.1.10). What is said of a mailbox, 4.2.2, is no such refusal.
+func tooMany(fates []smtpclient.Fate) []bool {
+	taken := slices.ContainsFunc(fates, func(f smtpclient.Fate) bool { return f.Status == smtpclient.Delivered })
+	out := make([]bool, len(fates))
+	for i, f := range fates {
+		limit := f.Phase == smtpclient.PhaseRcpt && (f.Reply.Code == 452 || f.Reply.Code == 552) &&
+			!strings.HasPrefix(f.Reply.Enhanced, "4.2.") && !strings.HasPrefix(f.Reply.Enhanced, "5.2.")
+		out[i] = errors.Is(f.Err, smtpclient.ErrNotTried) || taken && limit
+	}
+	return out
 }
 
 // asciiHeader tells whether the header of a letter is ASCII alone. Ours is, unless an address in it is not; that of the
@@ -289,8 +379,9 @@ func refusal(f smtpclient.Fate) string {
 }
 
 // connectFailed makes an attempt of the reason why there is no connection. Only the DNS can say that
-// there never will be one; a host that refuses to talk may do so by mistake.
-func connectFailed(err error) Attempt {
+// there never will be one; a host that refuses to talk may do so by mistake. When the letter requires TLS, and that is what
+// fails, others may still get through: the failure is not the site's.
+func connectFailed(err error, secure bool) Attempt {
 	var missing *route.Error
 	if errors.As(err, &missing) {
 		a := Attempt{Result: ResultDeferred, Site: true, Reason: missing.Reason, Enhanced: missing.Status, Reply: clean(missing.Error())}
@@ -310,7 +401,7 @@ func connectFailed(err error) Attempt {
 		a.Reason = bounce.OfReply(a.Code, a.Enhanced, a.Reply)
 	}
 	if errors.Is(err, smtpclient.ErrTLS) || errors.Is(err, smtpclient.ErrNoTLS) || errors.Is(err, smtpclient.ErrInjection) {
-		a.Reason = bounce.TLSRequired
+		a.Reason, a.Site = bounce.TLSRequired, !secure
 		if at != nil && at.host.Policy != "" && a.Code == 0 {
 			a.Reply = clean(at.host.Policy + " policy of the site: " + a.Reply)
 		}

@@ -52,7 +52,7 @@ RETURNING organisation_id, delivery_id, coalesce(ticket_number, 0), coalesce(par
 const sqlCancelSeen = `
 WITH gone AS (
     DELETE FROM deliveries
-     WHERE organisation_id = $1 AND ticket_number = $2 AND participant_no = $3 AND state = 'held' AND isfinite(next_at)
+     WHERE organisation_id = $1 AND ticket_number = $2 AND participant_no = $3 AND state = 'held' AND isfinite(next_at) AND cancel_if_seen
  RETURNING organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
            rfc_message_id, attempts, created_at
 )
@@ -123,8 +123,8 @@ func (q *Queue) Cancel(ctx context.Context, organisation int32, delivery id.ID) 
 	return nil
 }
 
-// QueueCancelSeen appends to b the statement that cancels what waits out its grace period (Delivery.Hold) for a
-// participant who has seen the message in another way. OnFinal is not told: the caller knows.
+// QueueCancelSeen appends to b the statement that cancels what waits out its grace period (Delivery.Hold, CancelSeen) for
+// a participant who has seen the message in another way. OnFinal is not told: the caller knows.
 func (q *Queue) QueueCancelSeen(b *pgx.Batch, organisation int32, ticket int64, participant int) {
 	b.Queue(sqlCancelSeen, organisation, ticket, participant)
 }

@@ -14,9 +14,9 @@ import (
 // arrived.
 const sqlVerdict = `
 WITH known AS MATERIALIZED (
-    SELECT recipient, attempts FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2
+    SELECT recipient, attempts, ticket_number, participant_no FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2
     UNION ALL
-    SELECT recipient, attempts FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = $2
+    SELECT recipient, attempts, ticket_number, participant_no FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = $2
 ), gone AS (
     DELETE FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2 AND $3
  RETURNING organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
@@ -38,27 +38,50 @@ WITH known AS MATERIALIZED (
 ), final AS (
     SELECT * FROM moved UNION ALL SELECT * FROM changed
 )
-SELECT known.recipient, f.delivery_id IS NOT NULL AS closed, coalesce(f.ticket_number, 0), coalesce(f.participant_no, 0)
+SELECT known.recipient, f.delivery_id IS NOT NULL AS closed, coalesce(known.ticket_number, 0), coalesce(known.participant_no, 0)
   FROM known LEFT JOIN final f ON true`
 
 // sqlLockDelivery waits for a worker that is recording the delivery at this moment, so that sqlVerdict sees
 // where it went.
 const sqlLockDelivery = `SELECT FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2 FOR UPDATE`
 
-// recordVerdict returns the delivery's recipient, "" if it is unknown, and its outcome if that is new.
-func recordVerdict(ctx context.Context, db querier, organisation int32, delivery id.ID, v verdict) (recipient string, _ *Final, err error) {
+// recordVerdict returns the delivery, nil if it is unknown, and whether this verdict closed it.
+func recordVerdict(ctx context.Context, db querier, organisation int32, delivery id.ID, v verdict) (_ *Final, closed bool, err error) {
 	if _, err := db.Exec(ctx, sqlLockDelivery, organisation, delivery); err != nil {
-		return "", nil, err
+		return nil, false, err
 	}
 	f := Final{Organisation: organisation, Delivery: delivery, Outcome: Failed, Reason: storable(v.reason), Reply: storable(v.reply)}
-	var closed bool
 	err = db.QueryRow(ctx, sqlVerdict, organisation, delivery, v.failed, string(v.result), f.Reason, storable(v.host), v.code,
 		storable(v.enhanced), f.Reply).Scan(&f.Recipient, &closed, &f.Ticket, &f.Participant)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return "", nil, nil
-	case err != nil || !closed:
-		return f.Recipient, nil, err
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
 	}
-	return f.Recipient, &f, nil
+	return &f, closed, nil
+}
+
+// sqlSiblings lists the deliveries that carry the same letter as one, itself among them; a letter of its own has itself alone.
+const sqlSiblings = `
+WITH named AS MATERIALIZED (
+    SELECT message_id, recipient FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2
+    UNION ALL
+    SELECT message_id, recipient FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = $2
+    LIMIT 1
+), others AS MATERIALIZED (
+    SELECT s.delivery_id, s.recipient
+      FROM named n JOIN shared_deliveries s ON s.organisation_id = $1 AND s.message_id = n.message_id
+     ORDER BY s.delivery_id LIMIT 1000
+)
+SELECT delivery_id, recipient FROM others
+UNION ALL
+SELECT $2, recipient FROM named WHERE NOT EXISTS (SELECT FROM others)`
+
+func selectSiblings(ctx context.Context, db querier, organisation int32, delivery id.ID) ([]sibling, error) {
+	rows, err := db.Query(ctx, sqlSiblings, organisation, delivery)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[sibling])
 }

@@ -93,20 +93,20 @@ WITH ready AS MATERIALIZED (
      WHERE d.ctid = ANY(ARRAY(SELECT tid FROM picked))
  RETURNING d.organisation_id, d.delivery_id, d.message_id, coalesce(d.ticket_number, 0) AS ticket_number,
            coalesce(d.participant_no, 0) AS participant_no, d.recipient, d.recipient_name, d.lane, d.rfc_message_id, d.refs,
-           d.unsubscribe, d.automatic, d.attempts, d.broke, d.lease_owner, d.created_at, d.expires_at
+           d.unsubscribe, d.automatic, d.require_tls, d.attempts, d.broke, d.lease_owner, d.created_at, d.expires_at
 ), counted AS (
     UPDATE lanes l SET inflight = l.inflight + 1, changed_at = now()
      WHERE l.lane = ANY(ARRAY(SELECT lane FROM leased))
 )
 SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, recipient_name, lane,
-       rfc_message_id, refs, unsubscribe, attempts, broke, lease_owner, created_at,
+       rfc_message_id, refs, unsubscribe, require_tls, attempts, broke, lease_owner, created_at,
        extract(epoch FROM expires_at - now())::float8 AS seconds_left,
        EXISTS (SELECT FROM suppressions s
                 WHERE s.organisation_id = leased.organisation_id AND s.address = lower(leased.recipient)
                   AND s.active AND (s.until IS NULL OR s.until > now())
                   AND (leased.automatic OR NOT s.automatic_only)) AS suppressed
   FROM leased
- ORDER BY lane, lease_owner, delivery_id`
+ ORDER BY lane, lease_owner, suppressed DESC, delivery_id`
 
 // lease is one delivery that is ours to attempt.
 type lease struct {
@@ -121,7 +121,8 @@ type lease struct {
 	RFCMessageID   string `db:"rfc_message_id"`
 	Refs           string
 	Unsubscribe    bool
-	Attempts       int // the number of this attempt, from 1
+	RequireTLS     bool `db:"require_tls"`
+	Attempts       int  // the number of this attempt, from 1
 	Broke          bool
 	LeaseOwner     id.ID // its batch
 	CreatedAt      time.Time

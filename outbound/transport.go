@@ -14,6 +14,7 @@ type Letter struct {
 	From         address.Address // envelope sender: the signed return path
 	To           address.Address
 	Body         []byte // CRLF line ends; not to be changed
+	RequireTLS   bool   // over a connection that is encrypted and whose host is verified, or not at all
 }
 
 // Transport brings letters to where a lane leads.
@@ -31,6 +32,30 @@ type Connection interface {
 	// another way; when ctx ends, that is a result too.
 	Send(ctx context.Context, l *Letter) Attempt
 	Close()
+}
+
+// Sharer is a Connection that can carry one letter to several recipients at once.
+type Sharer interface {
+	// SendAll is Send for each of the recipients, who all get the letter under its one envelope sender.
+	SendAll(ctx context.Context, l *Letter, to []address.Address) []Attempt
+}
+
+// sendAll sends the letter to each recipient: at once where the connection can, and else one after the other.
+func sendAll(ctx context.Context, c Connection, l *Letter, to []address.Address, deliveries []id.ID) []Attempt {
+	if s, ok := c.(Sharer); ok {
+		return s.SendAll(ctx, l, to)
+	}
+	out := make([]Attempt, len(to))
+	for i := range to {
+		one := *l
+		one.To, one.Delivery = to[i], deliveries[i]
+		if i > 0 && out[i-1].Site { // there is no connection for the others either
+			out[i] = Attempt{Result: ResultDeferred, Site: true, Reason: out[i-1].Reason, Reply: out[i-1].Reply}
+			continue
+		}
+		out[i] = c.Send(ctx, &one)
+	}
+	return out
 }
 
 // Discard takes every letter and keeps none. For measurements.

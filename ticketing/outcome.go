@@ -34,7 +34,7 @@ func (s *Service) recordEach(ctx context.Context, tx pgx.Tx, finals []outbound.F
 	for _, d := range finals {
 		want.tickets[ticketKey{d.Organisation, d.Ticket}] = true
 	}
-	w := newWorld(s.clock().UTC().Truncate(time.Microsecond))
+	w := newWorld(s.clock().UTC().Truncate(time.Microsecond), s.directory.guards)
 	if err := w.load(ctx, tx, want, false); err != nil {
 		return fmt.Errorf("look up tickets of deliveries: %w", err)
 	}
@@ -43,13 +43,17 @@ func (s *Service) recordEach(ctx context.Context, tx pgx.Tx, finals []outbound.F
 			f(w, org, d)
 		}
 	}
-	return s.flush(ctx, tx, w, &pgx.Batch{})
+	if err := s.flush(ctx, tx, w, &pgx.Batch{}); err != nil {
+		return err
+	}
+	s.directory.guards.record(w) // should the transaction fail yet, letters are counted that did not go: the guards bear it
+	return nil
 }
 
 // flush writes what a world holds, with the mails, in one round trip, after what b holds already.
 func (s *Service) flush(ctx context.Context, tx pgx.Tx, w *world, b *pgx.Batch) error {
 	w.queue(b)
-	s.queue.Enqueue(b, w.messages)
+	s.queue.Enqueue(b, w.outgoing())
 	if b.Len() == 0 {
 		return nil
 	}
@@ -96,6 +100,23 @@ func recordFailure(w *world, org *Organisation, f outbound.Final) {
 	if p := t.byNumber(f.Participant); p != nil && p.Role != StaffRole && f.Outcome != outbound.Suppressed {
 		sc.tell(t, happening{event: notify.DeliveryFailed, entry: e, machine: "delivery report"})
 	}
+}
+
+// recordComplaint ends the part that somebody has in a ticket who told his provider that its mail is unwanted (RFC 5965).
+func recordComplaint(w *world, org *Organisation, f outbound.Final) {
+	sc := &scene{world: w, org: org, by: actor{Name: org.Name, Proof: ProofSystem, NoAnswer: "no letter caused it"}}
+	t := sc.find(f.Ticket)
+	if t == nil {
+		return
+	}
+	words := fmt.Sprintf("%s complained about our mail to his provider (%s).", f.Recipient, f.Reason)
+	if p := t.byNumber(f.Participant); p != nil && p.Subscribed {
+		p.Subscribed = false
+		sc.touch(p)
+		words += " He gets no more mail about this ticket, and nothing that a machine writes."
+	}
+	sc.change(t)
+	sc.event(t, "participant.complained", words)
 }
 
 func failureWords(f outbound.Final) string {

@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ func (in *Intake) Run(ctx context.Context) error {
 	for range in.writers {
 		wg.Go(func() { in.write(ctx) })
 	}
+	wg.Go(func() { in.readReports(ctx) })
 	wg.Wait()
 	in.numbers.giveBack()
 	return nil
@@ -127,18 +129,25 @@ func (in *Intake) record(jobs []*job) {
 	for _, j := range jobs {
 		for _, p := range j.parcels {
 			in.metrics.count(p)
+			if p.reportsOn != "" {
+				select {
+				case in.newReports <- struct{}{}:
+				default:
+				}
+			}
 			attrs := []any{
 				"session", p.letter.Session.ID.String(), "letter", p.letter.ID.String(), "organisation", p.tenant.ID,
 				"from", p.from.String(), "kind", string(p.content.Kind),
 			}
 			switch {
 			case p.refused != nil:
-				in.log.Info("letter refused", append(attrs, "reason", p.refused.Error())...)
+				in.log.Info("letter refused", append(attrs, "reason", cmp.Or(refused(p.refused).reason, p.refused.Error()),
+					"trace", p.summary.decisions)...)
 			case !p.known.IsZero():
 				in.log.Info("letter known", append(attrs, "same_as", p.known.String())...)
 			default:
 				in.log.Info("letter taken", append(attrs, "outcome", string(p.summary.outcome), "ticket", p.summary.ticket,
-					"identity", string(p.summary.proof), "mails", p.summary.mails)...)
+					"identity", string(p.summary.proof), "mails", p.summary.mails, "reason", p.summary.reason, "believed", p.summary.believed)...)
 			}
 		}
 	}
@@ -159,12 +168,17 @@ func wantedBy(jobs []*job) *wanted {
 // to its ticket.
 func (in *Intake) settleReports(ctx context.Context, conn *pgxpool.Conn, w *world) error {
 	for _, r := range w.reports {
-		final, err := in.queue.RecordReport(ctx, conn, r.org.ID, r.delivery, r.report)
+		done, err := in.queue.RecordReport(ctx, conn, r.org.ID, r.delivery, r.report)
 		if err != nil {
 			return err
 		}
-		if final != nil && failed(*final) {
-			recordFailure(w, r.org, *final)
+		for _, f := range done.Failed {
+			if failed(f) {
+				recordFailure(w, r.org, f)
+			}
+		}
+		for _, f := range done.Complaints {
+			recordComplaint(w, r.org, f)
 		}
 	}
 	return nil
@@ -187,7 +201,7 @@ func (in *Intake) commit(jobs []*job) error {
 
 // transact does the two round trips, and what is between them.
 func (in *Intake) transact(ctx context.Context, conn *pgxpool.Conn, jobs []*job) error {
-	w := newWorld(in.clock().UTC().Truncate(time.Microsecond))
+	w := newWorld(in.clock().UTC().Truncate(time.Microsecond), in.directory.guards)
 	if err := w.load(ctx, conn, wantedBy(jobs), true); err != nil {
 		return fmt.Errorf("look up: %w", err)
 	}
@@ -199,11 +213,12 @@ func (in *Intake) transact(ctx context.Context, conn *pgxpool.Conn, jobs []*job)
 	}
 	b := &pgx.Batch{}
 	w.queue(b)
-	in.queue.Enqueue(b, w.messages)
+	in.queue.Enqueue(b, w.outgoing())
 	b.Queue("COMMIT")
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
+	in.directory.guards.record(w)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"mxdesk/internal/bounce"
@@ -19,6 +20,7 @@ const (
 	PolicyDANEOnly = "dane-unusable"   // there are TLSA records, but they can verify nothing: TLS alone
 	PolicyMTASTS   = "mta-sts"         // enforced
 	PolicyTesting  = "mta-sts-testing" // published, but not to be enforced
+	PolicyRequired = "required"        // the sender asks for TLS with a verified name
 )
 
 // ErrPolicy is wrapped by the error for hosts that the TLS policies of a domain rule out.
@@ -47,6 +49,18 @@ func (r *Router) secure(ctx context.Context, domain string, hosts []Host) ([]Hos
 		return nil, &Error{Reason: bounce.TLSRequired, Status: "4.7.5", Text: "the TLS policy of the domain allows none of its hosts", Err: refused}
 	}
 	return out, nil
+}
+
+// Secured are the hosts for a letter that requires TLS: encrypted, with a certificate that DANE, MTA-STS or else the roots
+// verify for the name of the host.
+func Secured(hosts []Host) []Host {
+	out := slices.Clone(hosts)
+	for i := range out {
+		if h := &out[i]; h.TLS != smtpclient.TLSVerified {
+			h.TLS, h.Policy = smtpclient.TLSVerified, PolicyRequired
+		}
+	}
+	return out
 }
 
 // tlsa is what the DNS says of the certificates of one host; nothing, unless it can be believed.

@@ -79,6 +79,7 @@ type Smarthost struct {
 	TLS      smtpclient.TLSLevel
 	Implicit bool
 	Auth     *smtpclient.Auth
+	Tenant   bool // configured by an organisation, not by the operator: it leads into no private network
 }
 
 // Hosts finds the hosts for a domain, the ones to try first first. The error is an *Error.
@@ -116,16 +117,27 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 // Via finds the addresses of a smart host. Its errors are always temporary: a mistake in our own
 // configuration is no reason to give up a letter.
 func (r *Router) Via(ctx context.Context, s Smarthost) ([]Host, error) {
-	h := Host{Name: strings.Trim(s.Host, "[]"), Port: s.Port, TLS: s.TLS, Implicit: s.Implicit, Auth: s.Auth, Trusted: true}
-	if ip, err := netip.ParseAddr(h.Name); err == nil {
+	h := Host{Name: strings.Trim(s.Host, "[]"), Port: s.Port, TLS: s.TLS, Implicit: s.Implicit, Auth: s.Auth, Trusted: !s.Tenant}
+	if ip, err := netip.ParseAddr(strings.TrimPrefix(h.Name, "IPv6:")); err == nil {
 		h.Addresses = []netip.Addr{ip}
-		return []Host{h}, nil
+		return r.permitted(h)
 	}
 	addresses, authentic, err := r.Resolver.IP(ctx, h.Name)
 	if err != nil {
 		return nil, unreachable("lookup of the smart host failed", err)
 	}
 	h.Addresses, h.Authentic = inTurn(addresses), authentic
+	return r.permitted(h)
+}
+
+// permitted takes from a smart host that is not trusted the addresses that it may not have.
+func (r *Router) permitted(h Host) ([]Host, error) {
+	if !h.Trusted && !r.AllowPrivate {
+		h.Addresses = slices.DeleteFunc(h.Addresses, func(ip netip.Addr) bool { return forbidden(ip) || slices.Contains(r.Own, ip.Unmap()) })
+	}
+	if len(h.Addresses) == 0 {
+		return nil, unreachable("the smart host has no address that may be used", ErrForbidden)
+	}
 	return []Host{h}, nil
 }
 

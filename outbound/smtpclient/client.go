@@ -110,6 +110,7 @@ type Extensions struct {
 	EightBit   bool // 8BITMIME, RFC 6152
 	SMTPUTF8   bool // RFC 6531
 	DSN        bool // RFC 3461
+	RequireTLS bool // REQUIRETLS, RFC 8689
 	Size       int64
 	HasSize    bool     // RFC 1870; Size 0 means no limit
 	MaxRcpt    int      // LIMITS RCPTMAX (RFC 9422), 0 if not told
@@ -209,6 +210,8 @@ func parseExtensions(lines []string) (x Extensions) {
 			x.EightBit = true
 		case "SMTPUTF8":
 			x.SMTPUTF8 = true
+		case "REQUIRETLS":
+			x.RequireTLS = true
 		case "DSN":
 			x.DSN = true
 		case "AUTH":

@@ -36,6 +36,9 @@ func (t *transaction) putMail() {
 	if t.utf8 {
 		t.put(" SMTPUTF8")
 	}
+	if t.env.RequireTLS && x.RequireTLS && t.c.tls != nil {
+		t.put(" REQUIRETLS")
+	}
 	if t.wantsDSN() {
 		t.put(" RET=HDRS ENVID=", xtext(t.env.ID))
 	}

@@ -16,6 +16,7 @@ import (
 type Envelope struct {
 	From       address.Address // zero is the null reverse-path
 	Recipients []address.Address
+	RequireTLS bool   // ask servers that know REQUIRETLS (RFC 8689) to pass it on over TLS alone; that this connection is safe is the caller's to see to
 	UTF8       bool   // the header holds UTF-8 (RFC 6532); addresses that need SMTPUTF8 are found without it
 	ID         string // our id of the delivery, printable ASCII: asked back in delivery reports where the server knows DSN (RFC 3461)
 }
