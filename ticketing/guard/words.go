@@ -1,0 +1,65 @@
+package guard
+
+import (
+	"hash/fnv"
+	"io"
+	"strings"
+	"unicode"
+)
+
+// Print stands for words: equal ones have equal prints. 64 bits are enough where a mistake costs an acknowledgement.
+type Print uint64
+
+// maxWords bounds what is read of a text.
+const maxWords = 64 << 10
+
+// Exact is the print of a letter as it is.
+func Exact(subject, text string) Print {
+	h := fnv.New64a()
+	io.WriteString(h, subject)   //nolint:errcheck // a hash takes everything
+	io.WriteString(h, "\n"+text) //nolint:errcheck
+	return Print(h.Sum64())
+}
+
+// Words is the print of what a letter says: the words of its text in lower case, without those that hold a digit or are
+// addresses, which count tickets and hours, and without those of its subject, which machines repeat. Its files belong to
+// it. When nothing else is left the subject does.
+func Words(subject, text string, files ...[32]byte) Print {
+	if len(text) > maxWords {
+		text = strings.ToValidUTF8(text[:maxWords], "")
+	}
+	repeated := map[string]bool{}
+	for w := range wordsOf(subject) {
+		repeated[w] = true
+	}
+	h := fnv.New64a()
+	empty := len(files) == 0
+	for w := range wordsOf(text) {
+		if !repeated[w] {
+			io.WriteString(h, w+" ") //nolint:errcheck // a hash takes everything
+			empty = false
+		}
+	}
+	for _, f := range files {
+		h.Write(f[:]) //nolint:errcheck
+	}
+	if empty {
+		return Exact(subject, "")
+	}
+	return Print(h.Sum64())
+}
+
+// wordsOf yields the words of a text that are words of a language.
+func wordsOf(text string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for field := range strings.FieldsSeq(text) {
+			if strings.ContainsFunc(field, unicode.IsDigit) || strings.ContainsAny(field, "@") || strings.Contains(field, "://") {
+				continue
+			}
+			word := strings.ToLower(strings.TrimFunc(field, func(r rune) bool { return !unicode.IsLetter(r) }))
+			if word != "" && !yield(word) {
+				return
+			}
+		}
+	}
+}
