@@ -110,7 +110,7 @@ func drain(b *testing.B, signed bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys) }); err != nil {
+		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -14,7 +14,17 @@ type identity struct {
 	name   string
 	signer *address.Signer
 	keys   []Key
+	signed bool // no letter may leave unsigned
 }
+
+// unsigned is the error for a letter of a domain that demands a signature (require_dkim) and has no key that signs. It is
+// one of those that cannot be made as they are.
+type unsigned struct{}
+
+func (unsigned) Error() string { return "no DKIM key in DNS" }
+
+// Is makes it an errUnfit, in its own words.
+func (unsigned) Is(target error) bool { return target == errUnfit }
 
 // directory keeps identities in memory. It asks for the number of the last change at most once a
 // second, and forgets all when that has grown.
@@ -38,8 +48,16 @@ const (
 	maxKnown     = 10_000 // identities; beyond it starts anew
 )
 
-// identity finds what the organisation signs with at domain.
+// identity finds what the organisation signs with at domain. Its error is unsigned when letters have to wait for a key.
 func (d *directory) identity(ctx context.Context, number int32, domain string) (identity, error) {
+	id, err := d.find(ctx, number, domain)
+	if err == nil && id.signed && len(id.keys) == 0 {
+		err = unsigned{}
+	}
+	return id, err
+}
+
+func (d *directory) find(ctx context.Context, number int32, domain string) (identity, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.refresh(ctx); err != nil {
@@ -57,10 +75,14 @@ func (d *directory) identity(ctx context.Context, number int32, domain string) (
 	if err != nil {
 		return identity{}, err
 	}
-	if len(keys) == 0 {
-		d.log.Warn("no DKIM key is active: letters go out unsigned", "organisation", number, "domain", domain)
+	required, err := requiresDKIM(ctx, d.db, number, domain)
+	if err != nil {
+		return identity{}, err
 	}
-	id := identity{name: name, signer: address.NewSigner(secret), keys: keys}
+	if len(keys) == 0 {
+		d.log.Warn("no DKIM key signs", "organisation", number, "domain", domain, "letters_wait", required)
+	}
+	id := identity{name: name, signer: address.NewSigner(secret), keys: keys, signed: required}
 	if len(d.known) >= maxKnown {
 		d.known = nil
 	}

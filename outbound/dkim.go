@@ -13,15 +13,28 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
+
+	dkimkey "mxdesk/internal/mailauth/dkim"
 )
 
 // Key is one DKIM key (RFC 6376, RFC 8463) of one domain.
 type Key struct {
-	Domain    string
-	Selector  string
-	Algorithm string // "rsa" or "ed25519"
-	State     string // "created", "active" (it signs) or "retiring"; as stored
-	signer    crypto.Signer
+	Organisation int32
+	Domain       string
+	Selector     string
+	Algorithm    string // "rsa" or "ed25519"
+	State        string // KeyCreated, …
+	Lost         bool   // active, but gone from the DNS: it does not sign
+	Presence     dkimkey.Presence
+	CreatedAt    time.Time
+	PublishedAt  *time.Time // when the DNS first showed it
+	ActiveAt     *time.Time
+	RetiringAt   *time.Time
+	RemovedAt    *time.Time
+	LookedAt     *time.Time // in the DNS, the last time
+
+	missed int           // looks in a row that the DNS did not show it
+	signer crypto.Signer // nil when removed
 }
 
 const rsaBits = 2048 // RFC 8301 section 3.2; 4096 do not fit into one UDP answer
@@ -46,8 +59,8 @@ func GenerateKeys(domain string, now time.Time) ([]Key, error) {
 	}
 	stamp := "mx" + now.UTC().Format("200601021504")
 	return []Key{
-		{Domain: domain, Selector: stamp + "r", Algorithm: "rsa", signer: r},
-		{Domain: domain, Selector: stamp + "e", Algorithm: "ed25519", signer: e},
+		{Domain: domain, Selector: stamp + "r", Algorithm: "rsa", State: KeyCreated, CreatedAt: now, signer: r},
+		{Domain: domain, Selector: stamp + "e", Algorithm: "ed25519", State: KeyCreated, CreatedAt: now, signer: e},
 	}, nil
 }
 
@@ -70,8 +83,19 @@ func (k Key) marshal() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.si
 // RecordName is where the public key is published.
 func (k Key) RecordName() string { return k.Selector + "._domainkey." + k.Domain }
 
-// Record is the TXT record that publishes the public key, as one string.
+// Public is the public key, nil of a removed one.
+func (k Key) Public() crypto.PublicKey {
+	if k.signer == nil {
+		return nil
+	}
+	return k.signer.Public()
+}
+
+// Record is the TXT record that publishes the public key, as one string; "" of a removed key.
 func (k Key) Record() string {
+	if k.signer == nil {
+		return ""
+	}
 	var p []byte
 	switch public := k.signer.Public().(type) {
 	case ed25519.PublicKey:

@@ -109,7 +109,7 @@ func TestKeysOfDomain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys) }); err != nil {
+		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
 			t.Fatal(err)
 		}
 		return keys

@@ -28,9 +28,6 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if who.signed && len(who.keys) == 0 {
-		return nil, nil, errUnsigned
-	}
 	d := &Draft{
 		ID: l.DeliveryID, Organisation: who.name, FromName: c.FromName, From: from, ToName: l.RecipientName, To: to,
 		Date: l.CreatedAt, MessageID: l.RFCMessageID, References: splitIDs(l.Refs), Automatic: c.AutoSubmitted,
@@ -81,15 +78,20 @@ func addressDraft(d *Draft, l *lease, c *content, signer *address.Signer) error 
 	return nil
 }
 
-// leavePath is where the page to unsubscribe lies, and filePath attachments.
+// LeavePath is where the pages to unsubscribe lie, and FilePath attachments; a token follows.
 const (
-	leavePath = "/u/"
-	filePath  = "/a/"
+	LeavePath = "/u/"
+	FilePath  = "/a/"
 )
 
 // LeaveMark stands in the words of a message for the link by which each of its recipients unsubscribes. Nobody can write it
 // before the message has its id.
-func LeaveMark(webURL string, message id.ID) string { return webURL + leavePath + message.String() }
+func LeaveMark(webURL string, message id.ID) string { return webURL + LeavePath + message.String() }
+
+// FileLink is where an attachment can be fetched.
+func FileLink(webURL string, signer *address.Signer, organisation int32, f address.FileRef) string {
+	return webURL + FilePath + signer.FileToken(organisation, f)
+}
 
 // link puts the recipient's own link to unsubscribe into the letter. A letter to several has none: whoever got it could make
 // the others leave.
@@ -97,8 +99,8 @@ func (w *Worker) link(d *Draft, l *lease, c *content, signer *address.Signer) {
 	if w.cfg.WebURL == "" || c.SharedWith != "" || l.TicketNumber == 0 || l.ParticipantNo == 0 {
 		return
 	}
-	path := leavePath + signer.LeaveToken(l.OrganisationID, address.TicketRef{Ticket: l.TicketNumber, Participant: l.ParticipantNo})
-	mark := leavePath + l.MessageID.String()
+	path := LeavePath + signer.LeaveToken(l.OrganisationID, address.TicketRef{Ticket: l.TicketNumber, Participant: l.ParticipantNo})
+	mark := LeavePath + l.MessageID.String()
 	d.Text, d.HTML = strings.ReplaceAll(d.Text, mark, path), strings.ReplaceAll(d.HTML, mark, path)
 	if l.Unsubscribe && strings.HasPrefix(w.cfg.WebURL, "https://") { // RFC 8058 section 3.1 wants TLS
 		d.LeaveURL = w.cfg.WebURL + path
@@ -145,7 +147,7 @@ func (w *Worker) attach(ctx context.Context, l *lease, c *content, d *Draft, sig
 	for _, a := range omit {
 		named := a.file(nil)
 		if w.cfg.WebURL != "" && c.LinksUntil != nil {
-			named.URL = w.cfg.WebURL + filePath + signer.FileToken(l.OrganisationID, address.FileRef{
+			named.URL = FileLink(w.cfg.WebURL, signer, l.OrganisationID, address.FileRef{
 				Ticket: c.TicketNumber, Entry: c.EntryID, Position: a.Position, Expires: *c.LinksUntil,
 			})
 		}

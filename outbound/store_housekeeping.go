@@ -18,6 +18,7 @@ const (
 	lockSweep      = 2
 	lockPartitions = 3
 	lockForget     = 4
+	lockRotate     = 5
 )
 
 const sqlTryLock = `SELECT pg_try_advisory_xact_lock($1, $2)`

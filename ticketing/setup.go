@@ -25,6 +25,8 @@ type NewOrganisation struct {
 	// RelaxStaffProof lets a letter speak for staff when it came to an address that only this person was given, without
 	// authentication of its sender. For trying mxdesk out: the DNS is not asked then.
 	RelaxStaffProof bool
+	// SignAtOnce lets its DKIM keys sign before the DNS shows them. For trials and closed networks.
+	SignAtOnce bool
 }
 
 // CreateOrganisation makes an organisation with one domain and its DKIM keys, one category and one support address.
@@ -42,7 +44,8 @@ func (s *Service) CreateOrganisation(ctx context.Context, n NewOrganisation) (in
 	}
 	key := make([]byte, address.MinKey)
 	rand.Read(key) //nolint:errcheck // it never fails
-	keys, err := outbound.GenerateKeys(domain, s.clock())
+	now := s.clock()
+	keys, err := outbound.GenerateKeys(domain, now)
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +62,7 @@ func (s *Service) CreateOrganisation(ctx context.Context, n NewOrganisation) (in
 		if err := insertFirstAddress(ctx, tx, organisation, domain, n.Category, support.Key()); err != nil {
 			return err
 		}
-		return outbound.AddKeys(ctx, tx, organisation, keys)
+		return outbound.AddKeys(ctx, tx, organisation, keys, n.SignAtOnce, now)
 	})
 	return organisation, err
 }
