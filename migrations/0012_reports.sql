@@ -35,10 +35,10 @@ CREATE TABLE reports (
     state           text        NOT NULL CHECK (state IN ('counted', 'malformed', 'foreign')),
     problem         text        NOT NULL DEFAULT '',
     PRIMARY KEY (organisation_id, report_key),
-    UNIQUE (organisation_id, report_id),
     CHECK ((state = 'counted') = (problem = '')),
     CHECK (state <> 'counted' OR kind <> '' AND begins_at <= ends_at)
 );
+CREATE UNIQUE INDEX reports_id ON reports (organisation_id, report_id) WHERE report_id IS NOT NULL; -- see tickets_open
 CREATE INDEX reports_age ON reports (received_at);
 
 -- What a report says, by result. A report of a large receiver has a line for each address; those beyond a bound are

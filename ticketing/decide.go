@@ -25,6 +25,7 @@ const (
 	ClosedReport  Outcome = "bounce"      // it told the fate of a delivery
 	Unhandled     Outcome = "unhandled"   // a machine's letter that nobody could place
 	HeldLetter    Outcome = "held"        // it waits for a decision
+	DailyReport   Outcome = "report"      // it came to a report address, and goes to those who count
 	UnprocessedBy Outcome = "unprocessed" // we failed on it; it is stored and has a plain ticket
 )
 
@@ -63,6 +64,8 @@ func (d *decider) decide() error {
 	switch {
 	case !d.confirm.IsZero():
 		d.confirms()
+	case d.onlyReports():
+		d.outcome = DailyReport
 	case d.problem != "":
 		err = d.openPlain()
 	case d.content.Bounce != nil:
@@ -75,6 +78,7 @@ func (d *decider) decide() error {
 	if err != nil || d.refused != nil {
 		return err
 	}
+	d.passReport()
 	return d.store()
 }
 

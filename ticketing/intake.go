@@ -43,10 +43,11 @@ type Intake struct {
 	clock     func() time.Time
 	writers   int
 
-	large   *semaphore.Weighted // octets of large letters in work
-	letters chan *job           // without a buffer: a letter is with its session or with a writer
-	zstd    *zstd.Encoder
-	unzip   func([]byte) ([]byte, error)
+	large      *semaphore.Weighted // octets of large letters in work
+	letters    chan *job           // without a buffer: a letter is with its session or with a writer
+	newReports chan struct{}       // there may be reports to read
+	zstd       *zstd.Encoder
+	unzip      func([]byte) ([]byte, error)
 }
 
 // IntakeConfig is what an Intake needs.
@@ -79,7 +80,7 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 	return &Intake{
 		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
 		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics), zstd: enc,
-		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job),
+		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job), newReports: make(chan struct{}, 1),
 		unzip: func(data []byte) ([]byte, error) { return dec.DecodeAll(data, nil) },
 	}, nil
 }
@@ -102,6 +103,9 @@ func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.
 	org := in.directory.ByDomain(recipient.Domain)
 	if org == nil {
 		return message.ErrNotOurDomain
+	}
+	if isReportAddress(recipient) {
+		return nil
 	}
 	if org.Addresses[recipient.Key()] != nil {
 		return nil

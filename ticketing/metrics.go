@@ -13,10 +13,12 @@ type intakeMetrics struct {
 	batch      prometheus.Histogram // letters in a transaction
 	commit     prometheus.Histogram // seconds from begin to commit
 	mails      prometheus.Counter
+	reportMetrics
 }
 
 func newIntakeMetrics(r prometheus.Registerer) *intakeMetrics {
 	m := &intakeMetrics{
+		reportMetrics: newReportMetrics(r),
 		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mxdesk_letters_total", Help: "Letters committed, by kind and by what became of them.",
 		}, []string{"kind", "outcome"}),

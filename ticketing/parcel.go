@@ -24,6 +24,7 @@ type parcel struct {
 	own        []int64             // tickets of Message-IDs of ours, nearest first
 	foreign    []threadKey         // other Message-IDs it refers to, nearest first
 	tag        int64               // ticket tag in the subject
+	reportsOn  string              // domain of ours whose report address was written to
 	subject    string              // as it is stored: without tag and commands
 	commands   []command.Command
 	from       address.Address // zero when there is none
@@ -73,6 +74,10 @@ func (p *parcel) sort() {
 }
 
 func (p *parcel) sortRecipient(r address.Address) {
+	if isReportAddress(r) {
+		p.reportsOn = r.Domain
+		return
+	}
 	if ref, ok := p.tenant.Signer.ParseTicket(r); ok {
 		p.signed = append(p.signed, ref)
 		return

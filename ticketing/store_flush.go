@@ -137,6 +137,7 @@ func (w *world) queue(b *pgx.Batch) {
 	w.queueTicketRows(b)
 	w.queueParticipants(b)
 	w.queueLetters(b)
+	w.queueReports(b)
 	w.queueEntries(b)
 	w.queueAttachments(b)
 	if rows := w.ids; len(rows) > 0 {

@@ -35,6 +35,7 @@ type world struct {
 	attachments []attachmentRow
 	ids         []threadRow
 	reports     []reportRow
+	daily       []waitingReport // letters to report addresses
 	messages    []outbound.Message
 	renewed     []threadKey // letters whose dedupe hash is too old to count
 }
