@@ -22,6 +22,7 @@ import (
 	"mxdesk/config"
 	"mxdesk/internal/address"
 	"mxdesk/internal/admission"
+	"mxdesk/internal/certificate"
 	"mxdesk/internal/dns"
 	"mxdesk/internal/mailauth"
 	"mxdesk/internal/postgres"
@@ -83,7 +84,8 @@ type server struct {
 	queue        *outbound.Queue
 	service      *ticketing.Service
 	intake       *ticketing.Intake
-	certificates *smtpd.CertificateFiles
+	certificates *smtpd.CertificateFiles // nil: there are none
+	acme         *certificate.Manager    // nil: off
 	smtp         *smtpd.Server
 	strangers    *admission.Store
 }
@@ -97,6 +99,7 @@ func (s *server) open(ctx context.Context) error {
 	if s.directory, err = ticketing.NewDirectory(ctx, s.pool, s.log); err != nil {
 		return err
 	}
+	s.directory.WebURL = webURL(s.cfg)
 	s.queue = outbound.NewQueue(s.pool, outbound.QueueConfig{Lane: s.lane()})
 	if s.service, err = ticketing.NewService(s.pool, s.directory, s.queue, nil); err != nil {
 		return err
@@ -150,6 +153,9 @@ func (s *server) close() {
 // stages are the parts that run, in the order in which they stop: no new letters first, PostgreSQL last.
 func (s *server) stages() ([]stage, error) {
 	var list []stage
+	if err := s.openCertificates(); err != nil {
+		return nil, err
+	}
 	if s.has(config.RoleSMTP) {
 		if err := s.makeSMTP(); err != nil {
 			return nil, err
@@ -161,6 +167,9 @@ func (s *server) stages() ([]stage, error) {
 		return nil, err
 	}
 	list = append(list, api...)
+	if s.acme != nil {
+		list = append(list, stage{"certificates", s.acme.Run})
+	}
 	list = append(list, stage{"intake", s.intake.Run})
 	if s.has(config.RoleDeliver) {
 		transport, err := s.transport()
@@ -169,6 +178,7 @@ func (s *server) stages() ([]stage, error) {
 		}
 		worker := outbound.NewWorker(s.queue, outbound.WorkerConfig{
 			Transport: transport, StopTime: s.cfg.StopTimeout, Log: s.log, Metrics: s.metrics,
+			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})
 		list = append(list, stage{"outbound", worker.Run})
 	}
@@ -228,12 +238,7 @@ func (s *server) makeSMTP() error {
 		return err
 	}
 	c.ProxyNetworks = f.ProxyNetworks
-	if err := s.openCertificates(); err != nil {
-		return err
-	}
-	if s.certificates != nil {
-		c.GetCertificate = s.certificates.GetCertificate
-	}
+	c.GetCertificate = s.certificateForMail()
 	s.smtp, err = smtpd.New(c, s.intake)
 	return err
 }

@@ -185,12 +185,27 @@ type Metrics struct {
 	Pprof bool `toml:"pprof" default:"false"`
 }
 
-// TLS is the certificate for STARTTLS. The files are read again when they change.
+// TLS is the certificates, for STARTTLS and for the public pages: from files, or by ACME (RFC 8555) from a certificate
+// authority, or both; then the files serve the names that they are for. Files are read again when they change. What ACME
+// brings is in the database, for all nodes, and renewed in time.
 type TLS struct {
-	// Certificate chain, PEM. Empty: STARTTLS is not offered.
+	// Certificate chain, PEM. Without it and without acme STARTTLS is not offered.
 	CertificateFile string `toml:"certificate_file"`
 	// Private key of the certificate, PEM.
 	KeyFile string `toml:"key_file"`
+	// Get certificates by ACME. A node with the role api needs web.listen on port 80 or web.tls_listen on port 443 for it.
+	ACME bool `toml:"acme" default:"false"`
+	// You have read the terms of service of the certificate authority, and agree. ACME needs it.
+	ACMEAgreeToTerms bool `toml:"acme_agree_to_terms" default:"false"`
+	// URL of the certificate authority's directory.
+	ACMEDirectory WebURL `toml:"acme_directory" default:"https://acme-v02.api.letsencrypt.org/directory" required:"yes"`
+	// Your e-mail address, for the certificate authority. Empty: it has none.
+	ACMEContact string `toml:"acme_contact"`
+	// Names to get certificates for, each its own. SMTP shows the first one to who names none of them. Empty: hostname and, with
+	// web.tls_listen, the host of web.url. With web.tls_listen mta-sts.DOMAIN of each domain with a policy is added.
+	ACMENames []Hostname `toml:"acme_names"`
+	// File with the roots, PEM, of a private certificate authority; believed for its directory only.
+	ACMECAFile string `toml:"acme_ca_file"`
 }
 
 // Database is where everything is kept.
@@ -224,6 +239,8 @@ type Outbound struct {
 	SmarthostPassword Secret `toml:"smarthost_password"`
 	// Port of the recipients' servers. Other than 25 for tests alone.
 	MXPort int `toml:"mx_port" default:"25" min:"1" max:"65535"`
+	// Size of one letter as it leaves. Attachments that would make it larger are named instead, with a link if web.url is set.
+	MaxLetterSize Size `toml:"max_letter_size" default:"10MiB" min:"64KiB" max:"100MiB"`
 	// Deliver to loopback and private addresses too. For tests and closed networks: otherwise anybody's MX
 	// record could point mxdesk at a machine of yours.
 	AllowPrivateDestinations bool `toml:"allow_private_destinations" default:"false"`

@@ -151,7 +151,9 @@ func encodeWords(s string, room int) []string {
 	return append(words, encode(s[start:]))
 }
 
-func encodeB(s string) string { return "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?=" }
+func encodeB(s string) string {
+	return "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
+}
 
 func encodeQ(s string) string {
 	var b strings.Builder

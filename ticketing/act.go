@@ -103,7 +103,7 @@ func (d *decider) do(t *Ticket, c command.Command) (result string, done bool) {
 	case command.Close:
 		return d.close(t)
 	case command.Unsubscribe:
-		return d.doUnsubscribe(t)
+		return d.leave(t)
 	case command.Take:
 		return d.assign(t, d.staff, "ticket.taken")
 	case command.Assign:
@@ -126,15 +126,16 @@ func (d *decider) do(t *Ticket, c command.Command) (result string, done bool) {
 	return "this cannot be done by mail yet; the API can", false
 }
 
-func (d *decider) doUnsubscribe(t *Ticket) (string, bool) {
-	p := t.participant(d.by.Person)
+// leave ends the mail about the ticket to whoever acts: to a customer, and to staff.
+func (s *scene) leave(t *Ticket) (string, bool) {
+	p := t.participant(s.by.Person)
 	if p == nil || !p.Subscribed {
 		return "you get no mail about this ticket", true
 	}
 	p.Subscribed = false
-	d.touch(p)
-	what, done := d.done(t, "participant.left", "gets no more mail about this ticket")
-	d.sendDirect(t, p, templateUnsubscribed, "")
+	s.touch(p)
+	what, done := s.done(t, "participant.left", "gets no more mail about this ticket")
+	s.sendDirect(t, p, templateUnsubscribed, "")
 	return what, done
 }
 

@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -25,9 +26,13 @@ const directoryPoll = 500 * time.Millisecond
 // Directory is what a node keeps in memory of every organisation: everything that decides over a
 // letter and is not a ticket, a customer or a letter. It follows the database.
 type Directory struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
-	now  atomic.Pointer[snapshot]
+	// WebURL is where browsers reach the public pages; "": mails carry no links to them. Set it before letters are taken.
+	WebURL string
+
+	pool   *pgxpool.Pool
+	log    *slog.Logger
+	guards *guards
+	now    atomic.Pointer[snapshot]
 }
 
 // snapshot is one state of the directory; it is never changed, only replaced.
@@ -47,6 +52,7 @@ type Organisation struct {
 	Addresses  map[string]*SupportAddress // by Key
 	Categories map[int32]*Category
 	Staff      map[id.ID]*Staff
+	directory  *Directory // nil in tests
 	policy     *notify.Policy
 	templates  map[templateKey]*template.Template
 
@@ -106,12 +112,18 @@ type Settings struct {
 	AutoPerFiveMinutes int    // automatic answers to one address
 	AutoPerDay         int
 	IncludeAttachments bool     // attachments travel with notifications
+	AttachmentLinkDays int      // how long links to attachments work
+	OneMailToAll       bool     // the customers of a ticket get one mail with all of them in To and Cc, not one each
 	HoldDMARCReject    bool     // hold what a DMARC policy of reject asks to refuse
 	DMARCExempt        []string // addresses and domains whose DMARC failure counts for nothing
 	BlockedSenders     []string // addresses and domains that are refused
+	LoopGuards         bool     // automatic mail that goes in a circle is stopped; off is for measuring
+	SystemAddress      string   // where the program tells of itself; "": nowhere
+	RequireTLS         bool     // mails leave over encrypted and verified connections, or not at all
 	RefuseMassMail     bool     // letters of lists and bulk mail to a support address are refused, not made tickets
-	MTASTS             string   // mode of the MTA-STS policy of its domains: none, testing or enforce
-	MTASTSMaxAge       int      // seconds for which others may remember it; 0: two weeks
+	AdmissionSettings
+	MTASTS       string // mode of the MTA-STS policy of its domains: none, testing or enforce
+	MTASTSMaxAge int    // seconds for which others may remember it; 0: two weeks
 }
 
 // settingsPatch is Settings as stored: what is absent is inherited.
@@ -125,12 +137,18 @@ type settingsPatch struct {
 	AutoPerFiveMinutes *int      `json:"auto_per_five_minutes"`
 	AutoPerDay         *int      `json:"auto_per_day"`
 	IncludeAttachments *bool     `json:"include_attachments"`
+	AttachmentLinkDays *int      `json:"attachment_link_days"`
+	OneMailToAll       *bool     `json:"one_mail_to_all"`
 	HoldDMARCReject    *bool     `json:"hold_dmarc_reject"`
 	DMARCExempt        *[]string `json:"dmarc_exempt"`
 	BlockedSenders     *[]string `json:"blocked_senders"`
+	LoopGuards         *bool     `json:"loop_guards"`
+	SystemAddress      *string   `json:"system_address"`
+	RequireTLS         *bool     `json:"require_tls"`
 	RefuseMassMail     *bool     `json:"refuse_mass_mail"`
-	MTASTS             *string   `json:"mta_sts"`
-	MTASTSMaxAge       *int      `json:"mta_sts_max_age"`
+	policyPatch
+	MTASTS       *string `json:"mta_sts"`
+	MTASTSMaxAge *int    `json:"mta_sts_max_age"`
 }
 
 func defaultSettings() Settings {
@@ -144,6 +162,8 @@ func defaultSettings() Settings {
 		AutoPerFiveMinutes: 5,
 		AutoPerDay:         40,
 		IncludeAttachments: true,
+		AttachmentLinkDays: 30,
+		LoopGuards:         true,
 	}
 }
 
@@ -164,10 +184,16 @@ func (s Settings) with(p settingsPatch) Settings {
 	set(&s.AutoPerFiveMinutes, p.AutoPerFiveMinutes)
 	set(&s.AutoPerDay, p.AutoPerDay)
 	set(&s.IncludeAttachments, p.IncludeAttachments)
+	set(&s.AttachmentLinkDays, p.AttachmentLinkDays)
+	set(&s.OneMailToAll, p.OneMailToAll)
 	set(&s.HoldDMARCReject, p.HoldDMARCReject)
 	set(&s.DMARCExempt, p.DMARCExempt)
 	set(&s.BlockedSenders, p.BlockedSenders)
+	set(&s.LoopGuards, p.LoopGuards)
+	set(&s.SystemAddress, p.SystemAddress)
+	set(&s.RequireTLS, p.RequireTLS)
 	set(&s.RefuseMassMail, p.RefuseMassMail)
+	s.AdmissionSettings = s.AdmissionSettings.with(p.policyPatch)
 	set(&s.MTASTS, p.MTASTS)
 	set(&s.MTASTSMaxAge, p.MTASTSMaxAge)
 	return s
@@ -175,7 +201,7 @@ func (s Settings) with(p settingsPatch) Settings {
 
 // NewDirectory loads every organisation.
 func NewDirectory(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Directory, error) {
-	d := &Directory{pool: pool, log: log}
+	d := &Directory{pool: pool, log: log, guards: newGuards(log)}
 	d.now.Store(&snapshot{revision: -1})
 	if err := d.Refresh(ctx); err != nil {
 		return nil, err
@@ -194,9 +220,9 @@ func (d *Directory) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := d.Refresh(ctx)
+		err := errors.Join(d.Refresh(ctx), d.guards.share(ctx, d.pool, time.Now()))
 		if err != nil && !failing && ctx.Err() == nil {
-			d.log.Warn("organisations could not be refreshed; the last known state holds", "error", err)
+			d.log.Warn("organisations and loop guards could not be compared with the database; the last known state holds", "error", err)
 		}
 		failing = err != nil
 	}
@@ -228,6 +254,9 @@ func (d *Directory) Refresh(ctx context.Context) error {
 		if _, newer := changed[oid]; !newer && kept[oid] {
 			next.organisations[oid] = o
 		}
+	}
+	for _, o := range changed {
+		o.directory = d
 	}
 	for _, o := range next.organisations {
 		for _, domain := range o.Domains {

@@ -7,6 +7,7 @@ import (
 	"mxdesk/internal/id"
 	"mxdesk/outbound"
 	"mxdesk/ticketing/command"
+	"mxdesk/ticketing/guard"
 	"mxdesk/ticketing/notify"
 	"mxdesk/ticketing/template"
 )
@@ -25,7 +26,8 @@ type happening struct {
 	entry   Entry  // the words it is about, if any
 	machine string // kind of the letter, when no person wrote it
 
-	written map[writing]int // messages of the world that tell of it: two hundred agents share one
+	written map[writing]written // messages that tell of it: two hundred agents share one
+	shared  bool                // customers get the very same letter
 }
 
 // writing is what makes two mails about one happening differ in more than the recipient.
@@ -33,6 +35,12 @@ type writing struct {
 	template string
 	audience notify.Audience
 	answer   bool
+}
+
+// written is a message of the world, and the print of what it says.
+type written struct {
+	message int
+	words   guard.Print
 }
 
 // tell asks the policy who is told of the event, and puts their mails into the world.
@@ -53,7 +61,11 @@ func (s *scene) tell(t *Ticket, h happening) {
 	}
 	decision := notify.Decide(s.org.policy, ev, s.people(t))
 	s.trace.Notifications = append(s.trace.Notifications, notificationTrace{string(h.event), decision.Trace})
-	h.written = map[writing]int{}
+	h.written = map[writing]written{}
+	if decision.Unanswered && s.by.Loop != "" {
+		s.answerStopped(t)
+	}
+	h.shared = s.sharesMail(t, h, decision.Notices)
 	for _, n := range decision.Notices {
 		s.send(t, h, n)
 	}
@@ -102,22 +114,34 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		s.note("notify: %s: nobody of the ticket", n.Person.Address)
 		return
 	}
-	if n.Answer {
-		s.countAnswer(p)
-	}
 	w := writing{n.Template, n.Audience, n.Answer}
-	message, there := h.written[w]
-	if !there {
-		message = s.write(t, s.noticeMessage(t, h, n), tpl, s.noticeValues(t, h, n))
-		h.written[w] = message
+	shared := h.shared && canShare(n)
+	if shared {
+		w = writing{}
 	}
-	d := s.deliver(message, p)
-	d.Hold, d.Unsubscribe = n.Delay, n.Audience != notify.ToRequester
+	mail, there := h.written[w]
+	if !there {
+		m, v := s.noticeMessage(t, h, n), s.noticeValues(t, h, n)
+		m.Shared = shared
+		s.addLinks(t, &m, v, h)
+		mail.message = s.write(t, m, tpl, v)
+		mail.words = s.exactly(mail.message)
+		h.written[w] = mail
+	}
+	m := &s.messages[mail.message]
+	if wordsOfStaff := m.AutoSubmitted == "" && s.by.Staff; !wordsOfStaff && !s.may(t, p, mail.words) {
+		return
+	}
+	if n.Answer {
+		s.countAnswer(p, &s.messages[mail.message])
+	}
+	d := s.deliver(mail.message, p)
+	d.Hold, d.CancelSeen, d.Unsubscribe = n.Delay, n.CancelIfSeen, n.Audience != notify.ToRequester || m.Shared
 }
 
 // noticeMessage is the message of a notice, without its words.
 func (s *scene) noticeMessage(t *Ticket, h happening, n notify.Notice) outbound.Message {
-	m := outbound.Message{Entry: h.entry.ID, Template: n.Template, AutoSubmitted: "auto-generated"}
+	m := outbound.Message{ID: id.New(), Entry: h.entry.ID, Template: n.Template, AutoSubmitted: "auto-generated"}
 	switch {
 	case n.Answer:
 		m.AutoSubmitted = "auto-replied"
@@ -176,20 +200,13 @@ func (s *scene) participantOf(t *Ticket, who *notify.Person) *Participant {
 	return p
 }
 
-// countAnswer takes one automatic answer from the budget of the participant's address.
-func (s *scene) countAnswer(p *Participant) {
-	if c := s.addresses[addressKey{s.org.ID, p.Address.Key()}]; c != nil {
-		c.Auto = c.Auto.at(s.now)
-		c.Auto.Count++
-		c.Auto.DayCount++
-		c.added++
-	}
-}
-
 // write puts a message about the ticket into the world and returns its place there; it goes to nobody yet.
 func (s *scene) write(t *Ticket, m outbound.Message, tpl *template.Template, v *template.Values) int {
 	from := s.supportAddressOf(t)
-	m.Organisation, m.ID, m.Ticket, m.From = s.org.ID, id.New(), t.Number, from.Address
+	m.Organisation, m.Ticket, m.From, m.RequireTLS = s.org.ID, t.Number, from.Address, s.category(t).Settings.RequireTLS
+	if m.ID.IsZero() {
+		m.ID = id.New()
+	}
 	if m.FromName == "" {
 		m.FromName = from.DisplayName
 	}
@@ -209,6 +226,9 @@ func (s *scene) deliver(message int, p *Participant) *outbound.Delivery {
 		ID: delivery, Participant: p.No, Recipient: p.Address, Name: p.Name,
 		MessageID:  s.org.Signer.MessageID(m.From.Domain, m.Ticket, delivery),
 		References: strings.Fields(p.Refs),
+	}
+	if m.Shared && len(m.Deliveries) > 0 {
+		d.MessageID = m.Deliveries[0].MessageID
 	}
 	s.sawLetter(p, d.MessageID)
 	m.Deliveries = append(m.Deliveries, d)
@@ -279,7 +299,16 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 	}
 	v := s.values(t, Entry{})
 	v.WhatHappened, v.Staff = words, p.Role == StaffRole
-	s.deliver(s.write(t, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v), p)
+	message := s.write(t, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v)
+	if s.may(t, p, s.exactly(message)) {
+		s.deliver(message, p)
+	}
+}
+
+// exactly is the print of a message of the world.
+func (s *scene) exactly(message int) guard.Print {
+	m := &s.messages[message]
+	return guard.Exact(m.Subject, strings.ReplaceAll(m.Text, outbound.LeaveMark("", m.ID), ""))
 }
 
 // sendReceipt tells a staff member which of his commands were done and which not.

@@ -23,7 +23,7 @@ func returnNumbers(ctx context.Context, q querier, organisation int32, next, end
 }
 
 const sqlSelectParticipantExists = `
-SELECT EXISTS (SELECT FROM participants WHERE organisation_id = $1 AND ticket_number = $2 AND participant_no = $3)`
+SELECT EXISTS (SELECT FROM participants WHERE organisation_id = $1 AND ticket_number = $2 AND (participant_no = $3 OR $3 = 0))`
 
 func selectParticipantExists(ctx context.Context, q querier, organisation int32, ref address.TicketRef) (bool, error) {
 	var exists bool

@@ -4,6 +4,8 @@
 //	GET  /.well-known/mta-sts.txt             the MTA-STS policy of a domain of ours, at https://mta-sts.DOMAIN alone
 //	GET  /.well-known/acme-challenge/{token}  what a certificate authority asks (HTTP-01), answered by any node
 //	GET  /robots.txt                          nothing here is for search engines
+//	GET  /u/{token}                           asks whether to unsubscribe from a ticket; POST does it (RFC 8058)
+//	GET  /a/{token}                           an attachment that was too large for its letter, to be stored, never shown
 //
 // Every route stands in Site.routes; a page is a file with its handler. Site is what all of them share: a bound on the body
 // and on time, headers that let a browser do little, one recover, one log line and one count per request. Both log and
@@ -18,5 +20,5 @@
 //
 // Dying here loses nothing: pages read the database, and what changes it does so in one transaction of ticketing.
 //
-// Reading order: site.go, mtasts.go, server.go, limit.go.
+// Reading order: site.go, mtasts.go, unsubscribe.go, attachment.go, server.go, limit.go.
 package web

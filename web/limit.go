@@ -103,8 +103,11 @@ func (l *limits) enter(n netip.Prefix) bool {
 	return true
 }
 
-func (l *limits) spared(n netip.Prefix) bool {
-	return !n.IsValid() || slices.ContainsFunc(l.exempt, func(p netip.Prefix) bool { return p.Contains(n.Addr()) })
+func (l *limits) spared(n netip.Prefix) bool { return spared(n, l.exempt) }
+
+// spared tells whether limits by client network do not hold for n: a Unix socket, and networks that are exempt.
+func spared(n netip.Prefix, exempt []netip.Prefix) bool {
+	return !n.IsValid() || slices.ContainsFunc(exempt, func(p netip.Prefix) bool { return p.Contains(n.Addr()) })
 }
 
 func (l *limits) leave(n netip.Prefix) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/id"
+	"mxdesk/outbound"
 	"mxdesk/ticketing"
 )
 
@@ -25,6 +27,8 @@ type Config struct {
 	MX         []string             // the hosts that an MTA-STS policy of ours names
 	Challenges http.Handler         // answers HTTP-01; nil: there is no ACME
 	Redirect   bool                 // send plain requests to URL: this server has TLS itself
+	Service    *ticketing.Service   // what links in letters do; nil: there are no such links
+	Exempt     []netip.Prefix       // client networks whose downloads are not limited: those of proxies in front
 	Log        *slog.Logger         // nil: slog.Default()
 	Registerer prometheus.Registerer
 	Clock      func() time.Time // nil: time.Now
@@ -35,6 +39,9 @@ type Site struct {
 	cfg      Config
 	mux      *http.ServeMux
 	requests *prometheus.CounterVec
+
+	downloads *limits // at one time
+	rate      rate    // of downloads
 }
 
 const (
@@ -58,6 +65,8 @@ func New(cfg Config) *Site {
 	if cfg.Registerer != nil {
 		cfg.Registerer.MustRegister(s.requests)
 	}
+	s.downloads = newLimits(ServerConfig{MaxConnections: maxDownloads, MaxPerNetwork: maxDownloadsFrom, Exempt: cfg.Exempt})
+	s.rate = rate{limit: downloadsPerMinute, exempt: cfg.Exempt}
 	s.routes()
 	return s
 }
@@ -69,6 +78,11 @@ func (s *Site) routes() {
 		s.mux.Handle("GET "+challenges+"{token}", s.cfg.Challenges)
 	}
 	s.mux.HandleFunc("GET /robots.txt", robots)
+	if s.cfg.Service != nil {
+		s.mux.HandleFunc("GET "+outbound.LeavePath+"{token}", s.leave)
+		s.mux.HandleFunc("POST "+outbound.LeavePath+"{token}", s.leaveNow)
+		s.mux.HandleFunc("GET "+outbound.FilePath+"{token}", s.file)
+	}
 }
 
 // robots keeps search engines away from links that were meant for one reader.
