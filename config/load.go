@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -383,11 +384,43 @@ func (l *loader) finishWeb() {
 		w.MTASTSHosts = []Hostname{l.config.Hostname}
 	}
 	w.URL = WebURL(strings.TrimSuffix(string(w.URL), "/"))
-	if u, err := url.Parse(string(w.URL)); err == nil && (u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
+	u, err := url.Parse(string(w.URL))
+	if err == nil && (u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
 		l.need("web.url", "web.url", `expected a URL without path, such as "https://help.example.org"`)
 	}
-	if len(w.TLSListen) > 0 && l.config.TLS.CertificateFile == "" {
-		l.need("web.tls_listen", "tls.certificate_file", "expected tls.certificate_file with it")
+	if len(w.TLSListen) > 0 && l.config.TLS.CertificateFile == "" && !l.config.TLS.ACME {
+		l.need("web.tls_listen", "tls.certificate_file", "expected tls.certificate_file or tls.acme with it")
+	}
+	l.finishACME(u)
+}
+
+// finishACME fills in and checks what ACME needs.
+func (l *loader) finishACME(public *url.URL) {
+	t, w := &l.config.TLS, &l.config.Web
+	if !t.ACME {
+		return
+	}
+	if !t.ACMEAgreeToTerms {
+		l.need("tls.acme", "tls.acme_agree_to_terms", "expected tls.acme_agree_to_terms with it: read the terms of the certificate authority first")
+	}
+	if !strings.HasPrefix(string(t.ACMEDirectory), "https://") {
+		l.need("tls.acme_directory", "tls.acme", "expected a URL that begins with https://")
+	}
+	if slices.Contains(l.config.Roles, RoleAPI) && len(w.Listen) == 0 && len(w.TLSListen) == 0 {
+		l.need("tls.acme", "web.listen", "expected web.listen or web.tls_listen with it, where challenges are answered")
+	}
+	if len(t.ACMENames) == 0 {
+		t.ACMENames = []Hostname{l.config.Hostname}
+		var host Hostname
+		if public != nil && public.Scheme == "https" && len(w.TLSListen) > 0 && host.UnmarshalText([]byte(public.Hostname())) == nil &&
+			!strings.EqualFold(string(host), string(l.config.Hostname)) {
+			t.ACMENames = append(t.ACMENames, host)
+		}
+	}
+	for _, name := range t.ACMENames {
+		if _, err := netip.ParseAddr(string(name)); err == nil || !strings.Contains(string(name), ".") {
+			l.need("tls.acme_names", "tls.acme", fmt.Sprintf("expected fully written names, %q is none", name))
+		}
 	}
 }
 

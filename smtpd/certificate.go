@@ -68,6 +68,13 @@ func (c *CertificateFiles) Expires() time.Time {
 	return c.current.Leaf.NotAfter
 }
 
+// Covers tells whether the certificate in use is for a name.
+func (c *CertificateFiles) Covers(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Leaf.VerifyHostname(name) == nil
+}
+
 func (c *CertificateFiles) stat() (stamp [2]fileStamp, err error) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)

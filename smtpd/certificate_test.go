@@ -73,6 +73,9 @@ func TestCertificateFiles(t *testing.T) {
 	write(old, now)
 	now = now.Add(time.Second)
 	serves(old)
+	if name := c.current.Leaf.DNSNames[0]; !c.Covers(name) || c.Covers("other."+name) {
+		t.Errorf("covers %s: %v, other.%s: %v", name, c.Covers(name), name, c.Covers("other."+name))
+	}
 	if got := c.Expires(); got.Before(time.Now()) {
 		t.Errorf("expires %v", got)
 	}
