@@ -3,7 +3,6 @@ package smtpd
 import (
 	"context"
 	"net/netip"
-	"strings"
 
 	"mxdesk/internal/message"
 )
@@ -21,7 +20,7 @@ func (s *Server) verify(ctx context.Context, letter *message.Letter) message.Ver
 	if s.cfg.Verifier == nil {
 		return message.Verdict{}
 	}
-	if strings.Contains(letter.Session.Protocol, "LMTP") {
+	if letter.Session.LMTP() {
 		copied := *letter
 		copied.Session.Client, copied.Session.Helo = netip.Addr{}, ""
 		letter = &copied

@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,54 +10,99 @@ import (
 	"mxdesk/internal/message"
 )
 
-// admission is what the organisation's policy says of a letter: take it, hold it, or refuse it.
+// admission is what the organisation's policy says of a letter: take it, hold it, or refuse it. Its reason is one name, the
+// same in the trace, the log and the metrics, and for a refusal in the reply too.
 type admission struct {
-	reason string // a name, for the trace and the log; "" for a letter that is simply taken
+	reason string // "" for a letter that is simply taken
 	hold   string // why it is held, a sentence; "" unless it is
-	refuse error  // one of the sentinels of package message; nil unless it is refused
+	refuse error  // one of the refusals of package message; nil unless it is refused
 }
 
-// admissionInput is all that decides over the admission of a letter.
-type admissionInput struct {
-	verdict  message.Verdict
-	from     address.Address
-	mailFrom address.Address
-	signed   bool // it came to a return path or confirmation address of ours, whose signature is proof enough
-	settings Settings
-}
+// The reasons for which letters are held, and those that are told of letters that are taken. Refusals name themselves.
+const (
+	reasonDMARCHeld   = "dmarc-quarantine"  // asked for by the domain, or for one that asks to reject, by the setting
+	reasonSpamHeld    = "spam-held"         // the content filter's score
+	reasonFileType    = "attachment-type"   // also of a refusal
+	reasonFileLimits  = "attachment-limits" // also of a refusal
+	reasonFileHidden  = "attachment-hidden" // not all of the letter could be read
+	reasonUnconfirmed = "staff-unconfirmed" // in the name of staff, and not proved
 
-// admit weighs the verdict of sender authentication, and the lists of the organisation. It comes before
-// anything else is done with the letter.
-func admit(in admissionInput) admission {
-	if listed(in.settings.BlockedSenders, in.from) || listed(in.settings.BlockedSenders, in.mailFrom) {
-		return admission{reason: "blocked sender", refuse: message.ErrBlockedSender}
-	}
-	a := byDMARC(in)
-	if spam := in.verdict.Spam; a.refuse == nil && a.hold == "" && !in.signed && spam != nil && spam.Hold {
-		return admission{reason: "spam, held", hold: "The spam filter scores it " + strconv.FormatFloat(spam.Score, 'f', 1, 64)}
+	reasonNetwork     = "allowed-network"
+	reasonDMARCExempt = "dmarc-exempt"
+	reasonDMARCNone   = "dmarc-none" // failed, and the domain asks for nothing
+)
+
+func refused(err error) admission {
+	a := admission{refuse: err}
+	if r, ok := errors.AsType[*message.Refusal](err); ok {
+		a.reason = r.Reason
 	}
 	return a
 }
 
-// byDMARC does what the owner of the domain in From asks for.
-func byDMARC(in admissionInput) admission {
-	d := in.verdict.DMARC
-	if in.signed || d.Result != message.Fail {
+// admissionInput is all that decides over the admission of a letter.
+type admissionInput struct {
+	belief   belief
+	from     address.Address
+	mailFrom address.Address
+	network  listing
+	returned bool // it came to a return path of ours, whose signature is proof enough
+	confirm  bool // it answers the question whether a held letter is his: nothing of it is posted
+	files    files
+	rules    []AttachmentRules // of everything that it goes to
+	settings Settings
+}
+
+// admit weighs the lists of the organisation, what is known of the sender, the score of the filter, and the files. It comes
+// before anything else is done with the letter.
+func admit(in admissionInput) admission {
+	switch {
+	case in.network == blocked:
+		return refused(message.ErrBlockedNetwork)
+	case listed(in.settings.BlockedSenders, in.from) || listed(in.settings.BlockedSenders, in.mailFrom):
+		return refused(message.ErrBlockedSender)
+	case in.returned:
 		return admission{}
 	}
-	if listed(in.settings.DMARCExempt, in.from) {
-		return admission{reason: "DMARC failure exempted"}
+	a := byDMARC(in)
+	if in.confirm || a.refuse != nil {
+		return a
 	}
-	switch demanded(d) {
-	case "reject":
-		if in.settings.HoldDMARCReject {
-			return admission{reason: "DMARC reject, held", hold: "DMARC failed, and " + d.PolicyDomain + " asks to reject such letters"}
+	for _, rules := range in.rules {
+		if f := rules.judge(in.files); f.refuse != nil || f.hold != "" && a.hold == "" {
+			a = f
 		}
-		return admission{reason: "DMARC reject", refuse: message.ErrDMARC}
-	case "quarantine":
-		return admission{reason: "DMARC quarantine", hold: "DMARC failed, and " + d.PolicyDomain + " asks to quarantine such letters"}
+		if a.refuse != nil {
+			return a
+		}
 	}
-	return admission{reason: "DMARC failed, policy none"}
+	if spam := in.belief.verdict.Spam; a.hold == "" && in.network != allowed && spam != nil && spam.Hold {
+		return admission{reason: reasonSpamHeld, hold: "The spam filter scores it " + strconv.FormatFloat(spam.Score, 'f', 1, 64)}
+	}
+	return a
+}
+
+// byDMARC does what the owner of the domain in From asks for. When somebody who would be believed may vouch for the
+// letter, and the DNS does not tell now, it is neither refused nor held.
+func byDMARC(in admissionInput) admission {
+	d := in.belief.verdict.DMARC
+	if d.Result != message.Fail {
+		return admission{}
+	}
+	demand := demanded(d)
+	switch {
+	case listed(in.settings.DMARCExempt, in.from):
+		return admission{reason: reasonDMARCExempt}
+	case demand == "none":
+		return admission{reason: reasonDMARCNone}
+	case in.network == allowed:
+		return admission{reason: reasonNetwork}
+	case in.belief.waiting:
+		return refused(message.ErrSenderDNS)
+	case demand == "reject" && !in.settings.HoldDMARCReject:
+		return refused(message.ErrDMARC)
+	}
+	return admission{reason: reasonDMARCHeld, hold: "DMARC failed, and " + d.PolicyDomain + " asks to " + demand + " such letters"}
 }
 
 // demanded is the policy asked for; a domain that is still testing asks for one level less (RFC 9989, tag t).

@@ -10,37 +10,57 @@ import (
 )
 
 func TestAdmit(t *testing.T) {
-	failed := func(policy string, testing bool) message.Verdict {
-		return message.Verdict{DMARC: message.DMARC{Result: message.Fail, Policy: policy, PolicyDomain: "b.test", Testing: testing}}
+	failed := func(policy string, testing bool) belief {
+		return belief{verdict: message.Verdict{DMARC: message.DMARC{Result: message.Fail, Policy: policy, PolicyDomain: "b.test", Testing: testing}}}
 	}
+	result := func(r message.Result) belief {
+		return belief{verdict: message.Verdict{DMARC: message.DMARC{Result: r}}}
+	}
+	spam := func(s message.Spam) belief { return belief{verdict: message.Verdict{Spam: &s}} }
+	waiting := failed("reject", false)
+	waiting.waiting = true
+	program := files{list: []file{{name: "tool.exe", types: []string{"application/x-msdownload", ""}}}}
+	refuse, hold := AttachmentRules{Forbidden: []string{executables}}, AttachmentRules{Forbidden: []string{executables}, Action: holdFiles}
 	for _, c := range []struct {
 		name   string
 		in     admissionInput
 		held   bool
 		refuse error
+		reason string
 	}{
-		{"pass", admissionInput{verdict: message.Verdict{DMARC: message.DMARC{Result: message.Pass}}}, false, nil},
-		{"no record", admissionInput{verdict: message.Verdict{DMARC: message.DMARC{Result: message.None}}}, false, nil},
-		{"not checked", admissionInput{}, false, nil},
-		{"DNS does not answer", admissionInput{verdict: message.Verdict{DMARC: message.DMARC{Result: message.TempError}}}, false, nil},
-		{"policy none", admissionInput{verdict: failed("none", false)}, false, nil},
-		{"quarantine", admissionInput{verdict: failed("quarantine", false)}, true, nil},
-		{"reject", admissionInput{verdict: failed("reject", false)}, false, message.ErrDMARC},
-		{"reject, held by setting", admissionInput{verdict: failed("reject", false), settings: Settings{HoldDMARCReject: true}}, true, nil},
-		{"reject, testing", admissionInput{verdict: failed("reject", true)}, true, nil},
-		{"quarantine, testing", admissionInput{verdict: failed("quarantine", true)}, false, nil},
-		{"reject, to a return path of ours", admissionInput{verdict: failed("reject", false), signed: true}, false, nil},
-		{"reject, exempt domain", admissionInput{verdict: failed("reject", false), settings: Settings{DMARCExempt: []string{"b.test"}}}, false, nil},
-		{"reject, another domain is exempt", admissionInput{verdict: failed("reject", false), settings: Settings{DMARCExempt: []string{"ub.test"}}}, false, message.ErrDMARC},
-		{"spam", admissionInput{verdict: message.Verdict{Spam: &message.Spam{Score: 11, Tag: true, Hold: true}}}, true, nil},
-		{"spam, perhaps", admissionInput{verdict: message.Verdict{Spam: &message.Spam{Score: 7, Tag: true}}}, false, nil},
-		{"spam, to a return path of ours", admissionInput{verdict: message.Verdict{Spam: &message.Spam{Score: 11, Hold: true}}, signed: true}, false, nil},
-		{"blocked address", admissionInput{settings: Settings{BlockedSenders: []string{"a@mail.b.test"}}}, false, message.ErrBlockedSender},
-		{"blocked domain above", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}}, false, message.ErrBlockedSender},
+		{"pass", admissionInput{belief: result(message.Pass)}, false, nil, ""},
+		{"no record", admissionInput{belief: result(message.None)}, false, nil, ""},
+		{"not checked", admissionInput{}, false, nil, ""},
+		{"DNS does not answer", admissionInput{belief: result(message.TempError)}, false, nil, ""},
+		{"policy none", admissionInput{belief: failed("none", false)}, false, nil, reasonDMARCNone},
+		{"quarantine", admissionInput{belief: failed("quarantine", false)}, true, nil, reasonDMARCHeld},
+		{"reject", admissionInput{belief: failed("reject", false)}, false, message.ErrDMARC, "dmarc"},
+		{"reject, held by setting", admissionInput{belief: failed("reject", false), settings: Settings{HoldDMARCReject: true}}, true, nil, reasonDMARCHeld},
+		{"reject, testing", admissionInput{belief: failed("reject", true)}, true, nil, reasonDMARCHeld},
+		{"quarantine, testing", admissionInput{belief: failed("quarantine", true)}, false, nil, reasonDMARCNone},
+		{"reject, to a return path of ours", admissionInput{belief: failed("reject", false), returned: true}, false, nil, ""},
+		{"reject, of a confirmation", admissionInput{belief: failed("reject", false), confirm: true}, false, message.ErrDMARC, "dmarc"},
+		{"reject, exempt domain", admissionInput{belief: failed("reject", false), settings: Settings{DMARCExempt: []string{"b.test"}}}, false, nil, reasonDMARCExempt},
+		{"reject, another domain is exempt", admissionInput{belief: failed("reject", false), settings: Settings{DMARCExempt: []string{"ub.test"}}}, false, message.ErrDMARC, "dmarc"},
+		{"reject, allowed network", admissionInput{belief: failed("reject", false), network: allowed}, false, nil, reasonNetwork},
+		{"reject, a listed sealer cannot be checked now", admissionInput{belief: waiting}, false, message.ErrSenderDNS, "sender-dns"},
+		{"spam", admissionInput{belief: spam(message.Spam{Score: 11, Tag: true, Hold: true})}, true, nil, reasonSpamHeld},
+		{"spam, perhaps", admissionInput{belief: spam(message.Spam{Score: 7, Tag: true})}, false, nil, ""},
+		{"spam, to a return path of ours", admissionInput{belief: spam(message.Spam{Score: 11, Hold: true}), returned: true}, false, nil, ""},
+		{"spam, allowed network", admissionInput{belief: spam(message.Spam{Score: 11, Hold: true}), network: allowed}, false, nil, ""},
+		{"blocked address", admissionInput{settings: Settings{BlockedSenders: []string{"a@mail.b.test"}}}, false, message.ErrBlockedSender, "blocked-sender"},
+		{"blocked domain above", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}}, false, message.ErrBlockedSender, "blocked-sender"},
+		{"blocked sender, allowed network", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}, network: allowed}, false, message.ErrBlockedSender, "blocked-sender"},
+		{"blocked network", admissionInput{network: blocked}, false, message.ErrBlockedNetwork, "blocked-network"},
+		{"program", admissionInput{files: program, rules: []AttachmentRules{{}, refuse}}, false, message.ErrForbiddenFile, "attachment-type"},
+		{"program, allowed network", admissionInput{files: program, rules: []AttachmentRules{refuse}, network: allowed}, false, message.ErrForbiddenFile, "attachment-type"},
+		{"program, held", admissionInput{files: program, rules: []AttachmentRules{hold}}, true, nil, "attachment-type"},
+		{"program, one holds and one refuses", admissionInput{files: program, rules: []AttachmentRules{hold, refuse}}, false, message.ErrForbiddenFile, "attachment-type"},
+		{"program, quarantine", admissionInput{belief: failed("quarantine", false), files: program, rules: []AttachmentRules{refuse}}, false, message.ErrForbiddenFile, "attachment-type"},
 	} {
 		c.in.from = bare("a@mail.b.test")
 		a := admit(c.in)
-		if (a.hold != "") != c.held || !errors.Is(a.refuse, c.refuse) {
+		if (a.hold != "") != c.held || !errors.Is(a.refuse, c.refuse) || a.reason != c.reason {
 			t.Errorf("%s: %+v", c.name, a)
 		}
 	}
@@ -51,6 +71,7 @@ func TestProve(t *testing.T) {
 	pass := func(domain string) message.Verdict {
 		return message.Verdict{SPF: message.SPF{Result: message.Pass, Domain: domain}}
 	}
+	partly := message.Verdict{DKIM: []message.DKIM{{Result: message.Pass, Domain: "b.test", Reason: "not all From and Subject fields are signed"}}}
 	dkim := message.Verdict{DKIM: []message.DKIM{{Result: message.Fail, Domain: "b.test"}, {Result: message.Pass, Domain: "B.test"}}}
 	withRecord := pass("b.test")
 	withRecord.DMARC = message.DMARC{Result: message.Fail, Record: "v=DMARC1; p=none"}
@@ -67,6 +88,7 @@ func TestProve(t *testing.T) {
 		{"no DMARC record, SPF of the very domain", pass("b.test"), nil, ProofVerified},
 		{"no DMARC record, SPF of another domain", pass("evil.test"), nil, Unverified},
 		{"no DMARC record, DKIM of the very domain", dkim, nil, ProofVerified},
+		{"no DMARC record, DKIM that leaves out the subject", partly, nil, Unverified},
 		{"DMARC record and failure, whatever SPF says", withRecord, nil, Unverified},
 	} {
 		if got := prove("b.test", c.v, me, c.tokens); got != c.want {
@@ -89,43 +111,6 @@ func (d *desk) set(settings string) {
 	if err := d.dir.Refresh(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
-}
-
-// A letter in a staff member's name that only its address speaks for is held; his own reply to the question releases it.
-func TestStaffConfirms(t *testing.T) {
-	d := newDesk(t)
-	d.set(`{"staff_proof": "verified"}`)
-	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
-	told := to(t, d.sentMail(), "anna@staff.test")
-	d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #close#", text: "My answer."})
-	mails := d.sentMail()
-	if len(mails) != 1 || mails[0].To != "anna@staff.test" || mails[0].Template != templateConfirm || !strings.Contains(mails[0].Text, "My answer.") {
-		t.Fatalf("question %+v", mails)
-	}
-	if k := d.ticket(1); k.Status != New || len(d.entries(1)) != 1 {
-		t.Fatalf("the held letter acted: %+v, %v", k, d.entries(1))
-	}
-	var confirm string
-	if err := d.pool.QueryRow(t.Context(), `SELECT from_address FROM messages WHERE template = $1`, templateConfirm).Scan(&confirm); err != nil {
-		t.Fatal(err)
-	}
-	// Her out-of-office note confirms nothing.
-	d.must(mail{from: "anna@staff.test", to: []string{confirm}, subject: "Away", text: "I am away.", header: "Auto-Submitted: auto-replied\r\n"})
-	if len(d.entries(1)) != 1 {
-		t.Fatal("an automatic answer confirmed the letter")
-	}
-	d.must(mail{from: "anna@staff.test", to: []string{confirm}, subject: "Re: Question", text: "Yes."})
-	if k := d.ticket(1); k.Status != Closed {
-		t.Errorf("after the confirmation: %+v", k)
-	}
-	if got := d.entries(1); len(got) != 3 || got[1] != "reply: My answer." {
-		t.Errorf("entries %v", got)
-	}
-	reply := to(t, d.sentMail(), "carl@client.test")
-	if reply.FromName != "Anna Agent" || !strings.Contains(reply.Text, "My answer.") {
-		t.Errorf("reply %+v", reply)
-	}
-	d.refused(mail{from: "anna@staff.test", to: []string{confirm}, subject: "Re: Question", text: "Yes."}, message.ErrNoSuchRecipient)
 }
 
 // What DMARC asks to quarantine is held; released it becomes a ticket, rejected nothing.

@@ -11,6 +11,7 @@ import (
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/ticketing/command"
+	"mxdesk/ticketing/guard"
 	"mxdesk/ticketing/notify"
 )
 
@@ -38,16 +39,17 @@ type decider struct {
 	nextNumber func() (int64, error)
 
 	author  *Correspondent // the customer behind From; nil for staff, and for somebody not known yet
+	belief  belief         // by whose results the author is judged
 	outcome Outcome
 	ticket  *Ticket // the first ticket it went into
 }
 
 // decide goes through the letter: is it known, who speaks, what kind is it, which ticket, what then.
 func (d *decider) decide() error {
-	d.known, d.refused, d.heldFor = id.ID{}, nil, ""
+	d.known, d.refused, d.heldFor, d.summary = id.ID{}, nil, "", summary{}
 	if d.release != nil {
-		if !d.scene.held[letterKey{d.org.ID, d.letter.ID}] {
-			d.refused = ErrNotFound // somebody was faster
+		if !d.scene.held[letterKey{d.org.ID, d.letter.ID}] || !d.release.stands() {
+			d.refused = ErrNotFound // somebody was faster, or the letter that confirms it was not taken
 			return nil
 		}
 	} else if d.isKnown() {
@@ -84,39 +86,58 @@ func (d *decider) decide() error {
 
 // admitted applies the organisation's policy. A letter that is not admitted is refused or held.
 func (d *decider) admitted() bool {
-	v := d.letter.Verdict
-	a := admit(admissionInput{
-		verdict: v, from: d.from, mailFrom: d.letter.MailFrom, settings: d.org.Settings,
-		signed: !d.returned.IsZero() || !d.confirm.IsZero(),
-	})
-	if a.reason != "" {
-		d.note("admission: %s", a.reason)
+	in := admissionInput{
+		belief: d.belief, from: d.from, mailFrom: d.letter.MailFrom, settings: d.org.Settings,
+		returned: !d.returned.IsZero(), confirm: !d.confirm.IsZero(), files: d.files, rules: d.attachmentRules(),
 	}
+	if !d.letter.Session.LMTP() { // there the client is a server of ours
+		in.network = d.org.Settings.network(d.letter.Session.Client)
+	}
+	a := admit(in)
+	v := d.belief.verdict
 	switch {
 	case a.refuse != nil:
-		d.refused = a.refuse
+		d.refuse(a.refuse)
 	case a.hold != "":
+		d.note("admission: held: %s", a.reason)
+		d.summary.reason = a.reason
 		d.hold(a.hold)
-	case d.staff != nil && !d.by.Staff && (v.DMARC.Result == message.TempError || v.SPF.Result == message.TempError):
-		d.note("admission: the DNS must say whether this is a staff member, and does not answer")
-		d.refused = message.ErrTryLater
+	case d.staff != nil && !d.by.Staff && (v.DMARC.Result == message.TempError || v.SPF.Result == message.TempError || d.belief.waiting):
+		d.refuse(message.ErrSenderDNS) // the DNS must say whether this is a staff member, and does not answer
 	case d.staff != nil && !d.by.Staff && d.by.Proof == ProofToken && d.content.Kind == message.Human:
 		d.askStaff()
 	default:
+		if a.reason != "" {
+			d.note("admission: taken: %s", a.reason)
+			d.summary.reason = a.reason
+		}
 		return true
 	}
 	return false
 }
 
-// confirms notes that the letter confirms a held one, which is taken up beside it.
-func (d *decider) confirms() {
-	d.outcome = OnlyCommand
-	if d.content.Kind != message.Human {
-		d.outcome = Unhandled
-		d.note("confirmation: an automatic answer confirms nothing")
-		return
+// refuse ends the letter with a named reason.
+func (d *decider) refuse(err error) {
+	d.refused = err
+	d.note("admission: refused: %s", refused(err).reason)
+	d.summary.decisions = d.trace.Decisions
+}
+
+// attachmentRules are those of the categories and addresses that the letter goes to.
+func (d *decider) attachmentRules() []AttachmentRules {
+	var rules []AttachmentRules
+	for _, a := range d.targets {
+		rules = append(rules, a.Settings.Attachments)
 	}
-	d.note("confirmation: of letter %s", d.confirm)
+	for _, ref := range d.signed {
+		if t := d.find(ref.Ticket); t != nil {
+			rules = append(rules, d.category(t).Settings.Attachments)
+		}
+	}
+	if len(rules) == 0 {
+		rules = append(rules, d.org.Settings.Attachments)
+	}
+	return rules
 }
 
 // isKnown tells whether the same letter came before, within the window.
@@ -148,9 +169,14 @@ func (d *decider) speaker() {
 			}
 		}
 	}
-	d.by = actor{Person: person, Address: d.from, Name: clip(d.fromName, maxName)}
-	d.by.Proof = prove(d.from.Domain, d.letter.Verdict, person, tokens)
-	if d.release != nil && d.release.confirmed {
+	d.by = actor{Person: person, Address: d.from, Name: clip(d.fromName, maxName), mailbox: d.mailbox(), said: d.parcel.said}
+	d.belief = believe(d.letter.Verdict, d.from.Domain, d.letter.Session.Client, &d.org.Settings.AdmissionSettings)
+	if c := d.belief.claim; c != nil {
+		d.note("belief: %s %s", c.Source, c.By)
+		d.summary.believed = c.Source
+	}
+	d.by.Proof = prove(d.from.Domain, d.belief.verdict, person, tokens)
+	if d.release != nil && d.release.confirmed != nil {
 		d.by.Proof = ProofVerified // its author answered a question that only he was sent
 	}
 	d.note("identity: %s is %s", d.from, d.by.Proof)
@@ -180,11 +206,7 @@ func (d *decider) noAnswer() string {
 	}
 	f := notify.AnswerFacts{
 		NullSender: d.letter.MailFrom.IsZero(), Kind: d.content.Kind, Sender: d.from, Ours: d.org.ours(d.from),
-		Disowned: d.release == nil && d.by.Proof == Unverified && disowned(d.letter.Verdict), // who releases a letter vouches for it
-	}
-	if d.author != nil {
-		b := d.author.Auto.at(d.now)
-		f.SentRecently, f.SentToday = b.Count, b.DayCount
+		Disowned: d.release == nil && d.by.Proof == Unverified && disowned(d.belief.verdict), // who releases a letter vouches for it
 	}
 	set := d.org.Settings
 	if len(d.targets) > 0 {
@@ -193,6 +215,14 @@ func (d *decider) noAnswer() string {
 	_, why := notify.AutoReplyAllowed(&f, notify.AnswerLimits{
 		Recently: set.AutoPerFiveMinutes, Day: set.AutoPerDay, Chain: notify.DefaultAnswerLimits.Chain,
 	})
+	if why == "" {
+		d.by.Loop = d.loop(set)
+	} else if f.Ours && !f.NullSender && f.Kind == message.Human {
+		d.by.Loop = guard.OwnAddress
+	}
+	if why == "" && d.by.Loop != "" {
+		why = "loop guard: " + string(d.by.Loop)
+	}
 	return why
 }
 
@@ -257,6 +287,7 @@ func (d *decider) machine() error {
 			entryKind = NoteEntry // an agent's out-of-office note is not for customers
 		}
 		d.post(t, entryKind, d.thirdParty(t))
+		d.answersMachine(t)
 		d.outcome = AddedEntry
 		d.note("%s: added quietly, nobody is told", kind)
 	}
@@ -265,7 +296,7 @@ func (d *decider) machine() error {
 	}
 	if (kind == message.List || kind == message.Bulk) && len(d.targets) > 0 {
 		if d.targets[0].Settings.RefuseMassMail {
-			d.refused = message.ErrPolicyRefusal
+			d.refuse(message.ErrMassMail)
 			return nil
 		}
 		d.note("%s: a ticket without an answer", kind)
@@ -278,6 +309,9 @@ func (d *decider) machine() error {
 
 // human takes the letter of a person.
 func (d *decider) human() error {
+	if d.by.Proof != Unverified || !disowned(d.belief.verdict) {
+		d.lifted = append(d.lifted, addressKey{d.org.ID, d.from.Key()})
+	}
 	found := d.thread()
 	if len(found.tickets) == 0 {
 		return d.openAll(found.follows)
@@ -292,6 +326,9 @@ func (d *decider) human() error {
 
 // answer adds the letter to a ticket and does what it asks for.
 func (d *decider) answer(t *Ticket, thirdParty bool) error {
+	if d.by.Staff || d.by.Loop == "" {
+		d.personActs(t)
+	}
 	role := d.role(t, thirdParty)
 	act := d.readCommands(t, role)
 	kind, event := MessageEntry, notify.MessageReceived
@@ -398,8 +435,9 @@ func (d *decider) store() error {
 	if row.session, err = json.Marshal(sessionFacts(d.letter.Session)); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	if d.letter.Verdict.SPF.Result != "" || len(d.letter.Verdict.DKIM) > 0 {
-		if row.verdict, err = json.Marshal(d.letter.Verdict); err != nil {
+	if v := d.letter.Verdict; v.SPF.Result != "" || len(v.DKIM) > 0 {
+		v.Believed = d.belief.claim
+		if row.verdict, err = json.Marshal(v); err != nil {
 			return fmt.Errorf("verdict: %w", err)
 		}
 	}
@@ -409,6 +447,6 @@ func (d *decider) store() error {
 		d.rows = append(d.rows, row)
 		d.letters[threadKey{d.org.ID, d.dedupe}] = dupe{letter: d.letter.ID, receivedAt: d.now}
 	}
-	d.summary = summary{outcome: d.outcome, ticket: row.ticket, proof: d.by.Proof, mails: d.mails}
+	d.summary.outcome, d.summary.ticket, d.summary.proof, d.summary.mails = d.outcome, row.ticket, d.by.Proof, d.mails
 	return nil
 }

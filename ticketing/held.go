@@ -11,19 +11,20 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
-	"mxdesk/outbound"
 )
 
 // A held letter is stored and does nothing until somebody decides: an admin releases or rejects it, or a staff member
 // confirms that it is his, by replying to the one mail that asks him. Releasing takes it through the same
 // decisions as when it came, but for the one that held it.
 
-// templateConfirm is the mail that asks a staff member whether a letter is his.
-const templateConfirm = "identity.confirm/staff"
-
 // release says how a held letter is taken up again.
 type release struct {
-	confirmed bool // its author confirmed that it is his
+	confirmed *parcel // its author confirmed that it is his, by this letter; nil when an admin releases it
+}
+
+// stands tells whether the letter that confirms a held one was itself taken: it may be refused, held, or have come before.
+func (r *release) stands() bool {
+	return r.confirmed == nil || r.confirmed.refused == nil && r.confirmed.heldFor == "" && r.confirmed.known.IsZero()
 }
 
 // Release takes up a held letter; ErrNotFound when there is none with that id.
@@ -130,34 +131,3 @@ func (d *decider) hold(why string) {
 	d.outcome, d.heldFor = HeldLetter, why
 	d.scene.note("held: %s", why)
 }
-
-// askStaff holds a letter in a staff member's name that only came to his address, and asks him whether it is his. The
-// question goes to the staff member's own mailbox, so whoever answers it reads that.
-func (d *decider) askStaff() {
-	d.hold("a letter in the name of " + d.staff.Name + " that only the address it came to speaks for; he is asked to confirm it")
-	for _, ref := range d.signed {
-		t := d.find(ref.Ticket)
-		if t == nil {
-			continue
-		}
-		tpl := d.org.template(templateConfirm, t.Category)
-		v := d.values(t, Entry{Body: clip(d.content.ReplyText, maxQuestion)})
-		v.Staff = true
-		m := outbound.Message{
-			Organisation: d.org.ID, ID: id.New(), Ticket: t.Number, Template: templateConfirm, AutoSubmitted: "auto-generated",
-			FromName: d.org.Name, From: d.org.Signer.Confirm(d.supportDomain(t), d.letter.ID),
-		}
-		m.Subject, m.Text, m.HTML = tpl.Render(v)
-		delivery := id.New()
-		m.Deliveries = []outbound.Delivery{{
-			ID: delivery, Recipient: d.staff.Primary, Name: d.staff.Name,
-			MessageID: d.org.Signer.MessageID(d.supportDomain(t), t.Number, delivery),
-		}}
-		d.messages = append(d.messages, m)
-		d.mails++
-		return
-	}
-}
-
-// maxQuestion is how much of a held letter its supposed author is shown.
-const maxQuestion = 2000

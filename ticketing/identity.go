@@ -1,8 +1,6 @@
 package ticketing
 
 import (
-	"strings"
-
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 )
@@ -24,13 +22,10 @@ var proofRank = map[Proof]int{Unverified: 0, ProofToken: 1, ProofVerified: 2, Pr
 // atLeast tells whether p is as good as least.
 func (p Proof) atLeast(least Proof) bool { return proofRank[p] >= proofRank[least] }
 
-// prove weighs what is known of a letter whose From address belongs to person: tokens are the persons whose
+// prove weighs what is known of a letter, by the verdict that counts, whose From address belongs to person: tokens are the persons whose
 // signed addresses the letter came to. Reply-To counts for nothing.
 func prove(fromDomain string, v message.Verdict, person id.ID, tokens []id.ID) Proof {
-	switch {
-	case v.DMARC.Result == message.Pass:
-		return ProofVerified
-	case v.DMARC.Record == "" && aligned(fromDomain, v):
+	if v.Proves(fromDomain) {
 		return ProofVerified
 	}
 	for _, t := range tokens {
@@ -39,19 +34,6 @@ func prove(fromDomain string, v message.Verdict, person id.ID, tokens []id.ID) P
 		}
 	}
 	return Unverified
-}
-
-// aligned is the rule for a domain without a DMARC record: SPF or DKIM passed for the very domain of From.
-func aligned(fromDomain string, v message.Verdict) bool {
-	if v.SPF.Result == message.Pass && strings.EqualFold(v.SPF.Domain, fromDomain) {
-		return true
-	}
-	for _, d := range v.DKIM {
-		if d.Result == message.Pass && strings.EqualFold(d.Domain, fromDomain) {
-			return true
-		}
-	}
-	return false
 }
 
 // disowned tells whether the domain that a letter says it is from says that it is not: an answer would go to somebody who

@@ -79,7 +79,7 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 	}
 	return &Intake{
 		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
-		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics), zstd: enc,
+		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics, c.Directory.guards.stopped), zstd: enc,
 		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job), newReports: make(chan struct{}, 1),
 		unzip: func(data []byte) ([]byte, error) { return dec.DecodeAll(data, nil) },
 	}, nil
@@ -91,6 +91,7 @@ type job struct {
 	letter  *message.Letter
 	content *message.Content
 	problem string    // why the letter could not be read; content is then empty
+	files   files     // those of the content; empty when no organisation has rules about them
 	parcels []*parcel // one for each organisation it goes to
 	raw     []byte    // compressed
 	coding  string
@@ -192,6 +193,7 @@ func (in *Intake) prepare(ctx context.Context, letter *message.Letter) (*job, er
 		return nil, errors.New("a letter without recipients")
 	}
 	in.read(j)
+	j.lookAtFiles()
 	if err := in.admit(j); err != nil {
 		return nil, err
 	}
@@ -213,12 +215,16 @@ func (in *Intake) addConfirmed(ctx context.Context, j *job) error {
 		if p.confirm.IsZero() || j.content.Kind != message.Human {
 			continue
 		}
-		held, err := in.heldParcel(ctx, p.tenant.ID, p.confirm, release{confirmed: true})
+		held, err := in.heldParcel(ctx, p.tenant.ID, p.confirm, release{confirmed: p})
 		if errors.Is(err, ErrNotFound) {
 			continue // confirmed before: decide says so
 		}
 		if err != nil {
 			return err
+		}
+		if p.confirmFault = confirmFault(p, held, p.tenant.Signer.ConfirmCode(p.confirm)); p.confirmFault != "" {
+			p.unconfirmed = held
+			continue
 		}
 		j.parcels = append(j.parcels, held)
 		return nil
@@ -254,10 +260,22 @@ func (in *Intake) read(j *job) {
 	})
 }
 
+// lookAtFiles gathers the files of the letter, when somebody has rules about them.
+func (j *job) lookAtFiles() {
+	for _, p := range j.parcels {
+		if p.tenant.attachmentRules() {
+			j.files.add(j.content, 0)
+			return
+		}
+	}
+}
+
 // admit refuses what only reading could tell.
 func (in *Intake) admit(j *job) error {
 	for _, p := range j.parcels {
 		if _, _, ours := p.tenant.Signer.ParseMessageID(j.content.MessageID); ours {
+			p.refused, p.summary.decisions = message.ErrLoop, []string{"admission: refused: " + message.ErrLoop.Reason}
+			in.record([]*job{{letter: j.letter, content: j.content, parcels: []*parcel{p}}})
 			return fmt.Errorf("%w: one of our own letters came back", message.ErrLoop)
 		}
 	}

@@ -156,7 +156,7 @@ func TestMassMailCanBeRefused(t *testing.T) {
 		m := k.mail
 		m.from, m.to, m.subject = "carl@client.test", []string{"help@example.test"}, "x"
 		if k.group == "mass" {
-			d.refused(m, message.ErrPolicyRefusal)
+			d.refused(m, message.ErrMassMail)
 		} else {
 			d.must(m)
 		}

@@ -13,10 +13,11 @@ type intakeMetrics struct {
 	batch      prometheus.Histogram // letters in a transaction
 	commit     prometheus.Histogram // seconds from begin to commit
 	mails      prometheus.Counter
+	admission  *prometheus.CounterVec // by decision and reason
 	reportMetrics
 }
 
-func newIntakeMetrics(r prometheus.Registerer) *intakeMetrics {
+func newIntakeMetrics(r prometheus.Registerer, loops prometheus.Collector) *intakeMetrics {
 	m := &intakeMetrics{
 		reportMetrics: newReportMetrics(r),
 		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -42,7 +43,10 @@ func newIntakeMetrics(r prometheus.Registerer) *intakeMetrics {
 			Name: "mxdesk_notifications_total", Help: "Notifications put into the queue.",
 		}),
 	}
-	r.MustRegister(m.letters, m.duplicates, m.unread, m.replays, m.batch, m.commit, m.mails)
+	m.admission = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mxdesk_admission_total", Help: "Letters that were refused or held, or taken for a reason, by decision and reason.",
+	}, []string{"decision", "reason"})
+	r.MustRegister(m.admission, m.letters, m.duplicates, m.unread, m.replays, m.batch, m.commit, m.mails, loops)
 	return m
 }
 
@@ -50,9 +54,20 @@ func newIntakeMetrics(r prometheus.Registerer) *intakeMetrics {
 func (m *intakeMetrics) count(p *parcel) {
 	switch {
 	case p.refused != nil:
+		if reason := refused(p.refused).reason; reason != "" {
+			m.admission.WithLabelValues("refused", reason).Inc()
+		}
 	case !p.known.IsZero():
 		m.duplicates.Inc()
 	default:
+		if reason := p.summary.reason; reason != "" && p.heldFor != "" {
+			m.admission.WithLabelValues("held", reason).Inc()
+		} else if reason != "" {
+			m.admission.WithLabelValues("taken", reason).Inc()
+		}
+		if p.summary.believed != "" {
+			m.admission.WithLabelValues("believed", p.summary.believed).Inc()
+		}
 		m.letters.WithLabelValues(string(p.content.Kind), string(p.summary.outcome)).Inc()
 		m.mails.Add(float64(p.summary.mails))
 	}

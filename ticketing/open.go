@@ -19,7 +19,7 @@ func (d *decider) openAll(follows *Ticket) error {
 		targets = slices.DeleteFunc(slices.Clone(targets), func(a *SupportAddress) bool { return !a.Settings.AcceptUnregistered })
 	}
 	if len(targets) == 0 {
-		d.refused = message.ErrUnregistered
+		d.refuse(message.ErrUnregistered)
 		return nil
 	}
 	for _, to := range targets {

@@ -4,6 +4,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/ticketing/command"
+	"mxdesk/ticketing/guard"
 )
 
 // maxSubject is how many bytes of a subject are kept: what fits one line of a letter (RFC 5322 section 2.1.1).
@@ -33,9 +34,13 @@ type parcel struct {
 	copied     []address.Address // To and Cc besides us and the sender
 	copiedName map[string]string
 	dedupe     hash16
+	words      *guard.Letter // what it says, once it was asked for
 
 	release *release // the letter was held and is taken up again
 	confirm id.ID    // the held letter that it says is the sender's
+	// unconfirmed is that letter, when this one does not count as a confirmation, and confirmFault says why.
+	unconfirmed  *parcel
+	confirmFault string
 
 	known   id.ID  // the letter it is the same as, if it came before
 	refused error  // why the organisation does not take it
@@ -49,6 +54,10 @@ type summary struct {
 	ticket  int64
 	proof   Proof
 	mails   int
+
+	reason    string   // of its admission, if there was one to name
+	believed  string   // whose results speak for its author, when ours do not
+	decisions []string // on a letter that was refused: they are stored with no letter
 }
 
 // sort finds out what the letter is for this organisation.
@@ -139,8 +148,8 @@ func (p *parcel) want(w *wanted) {
 	} else {
 		w.letters[threadKey{org, p.dedupe}] = true
 	}
-	if !p.from.IsZero() && p.staff == nil {
-		w.addresses[addressKey{org, p.from.Key()}] = true
+	if !p.from.IsZero() { // of staff too: there is a budget of automatic answers to them
+		w.addresses[addressKey{org, p.mailbox().Key()}] = true
 	}
 	for _, a := range p.copied { // also of a reply: it may come too late and open a ticket
 		if p.tenant.StaffByAddress(a) == nil {
@@ -154,6 +163,12 @@ func (p *parcel) want(w *wanted) {
 	}
 	for _, ref := range p.signed {
 		w.tickets[ticketKey{org, ref.Ticket}] = true
+	}
+	if p.unconfirmed != nil {
+		w.held[letterKey{org, p.confirm}] = true
+		for _, ref := range p.unconfirmed.signed {
+			w.tickets[ticketKey{org, ref.Ticket}] = true
+		}
 	}
 	for _, number := range p.own {
 		w.tickets[ticketKey{org, number}] = true

@@ -47,9 +47,9 @@ SELECT organisation_id, person_id, 'customer', name, $4
 FROM unnest($1::integer[], $2::uuid[], $3::text[]) AS w(organisation_id, person_id, name)`
 
 const sqlInsertPersonAddresses = `
-INSERT INTO person_addresses (organisation_id, address, person_id, written, auto_count, auto_since, auto_day_count, auto_day_since)
-SELECT organisation_id, address, person_id, written, added, $6, added, $6
-FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) AS w(organisation_id, address, person_id, written, added)`
+INSERT INTO person_addresses (organisation_id, address, person_id, written, auto_count, auto_since, auto_day_count, auto_day_since, guard)
+SELECT organisation_id, address, person_id, written, added, $7, added, $7, guard
+FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[]) AS w(organisation_id, address, person_id, written, added, guard)`
 
 // The budget is counted up, not set: two batches may answer the same address at once.
 const sqlUpdateBudgets = `
@@ -57,9 +57,10 @@ UPDATE person_addresses a SET
     auto_count     = CASE WHEN a.auto_since < w.since THEN w.added ELSE a.auto_count + w.added END,
     auto_since     = GREATEST(a.auto_since, w.since),
     auto_day_count = CASE WHEN a.auto_day_since < w.day_since THEN w.added ELSE a.auto_day_count + w.added END,
-    auto_day_since = GREATEST(a.auto_day_since, w.day_since)
-FROM unnest($1::integer[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[])
-     AS w(organisation_id, address, added, since, day_since)
+    auto_day_since = GREATEST(a.auto_day_since, w.day_since),
+    guard          = w.guard
+FROM unnest($1::integer[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::bytea[])
+     AS w(organisation_id, address, added, since, day_since, guard)
 WHERE a.organisation_id = w.organisation_id AND a.address = w.address`
 
 const sqlInsertTickets = `
@@ -82,13 +83,13 @@ FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::text[], $5::integer[], 
 WHERE t.organisation_id = w.organisation_id AND t.number = w.number`
 
 const sqlInsertParticipants = `
-INSERT INTO participants (organisation_id, ticket_number, participant_no, person_id, name, role, address, subscribed, refs, last_commands)
-SELECT * FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[])`
+INSERT INTO participants (organisation_id, ticket_number, participant_no, person_id, name, role, address, subscribed, refs, last_commands, guard)
+SELECT * FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[], $11::bytea[])`
 
 const sqlUpdateParticipants = `
-UPDATE participants p SET subscribed = w.subscribed, refs = w.refs, last_commands = w.last_commands
-FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::boolean[], $5::text[], $6::text[])
-     AS w(organisation_id, ticket_number, participant_no, subscribed, refs, last_commands)
+UPDATE participants p SET subscribed = w.subscribed, refs = w.refs, last_commands = w.last_commands, guard = w.guard
+FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::boolean[], $5::text[], $6::text[], $7::bytea[])
+     AS w(organisation_id, ticket_number, participant_no, subscribed, refs, last_commands, guard)
 WHERE p.organisation_id = w.organisation_id AND p.ticket_number = w.ticket_number AND p.participant_no = w.participant_no`
 
 const sqlInsertLetters = `
@@ -105,6 +106,11 @@ const sqlUpdateReleased = `
 UPDATE letters l SET outcome = w.outcome, ticket_number = NULLIF(w.ticket_number, 0), trace = w.trace, problem = NULLIF(w.problem, '')
 FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::bigint[], $5::jsonb[], $6::text[])
      AS w(organisation_id, letter_id, outcome, ticket_number, trace, problem)
+WHERE l.organisation_id = w.organisation_id AND l.letter_id = w.letter_id`
+
+const sqlUpdateAskedAgain = `
+UPDATE letters l SET asked_again = true
+FROM unnest($1::integer[], $2::uuid[]) AS w(organisation_id, letter_id)
 WHERE l.organisation_id = w.organisation_id AND l.letter_id = w.letter_id`
 
 const sqlInsertEntries = `
@@ -158,11 +164,12 @@ func (w *world) queuePeople(b *pgx.Batch) {
 		b.Queue(sqlInsertPersonAddresses, orgs,
 			column(rows, func(c *Correspondent) string { return c.Address.Key() }), ids,
 			column(rows, func(c *Correspondent) string { return c.Address.String() }),
-			column(rows, func(c *Correspondent) int32 { return int32(c.added) }), w.now)
+			column(rows, func(c *Correspondent) int32 { return int32(c.added) }),
+			column(rows, func(c *Correspondent) []byte { return c.memory.Stored() }), w.now)
 	}
 	var answered []*Correspondent
 	for _, c := range w.addresses {
-		if c.added > 0 && !c.fresh {
+		if (c.added > 0 || c.remembered) && !c.fresh {
 			answered = append(answered, c)
 		}
 	}
@@ -173,7 +180,8 @@ func (w *world) queuePeople(b *pgx.Batch) {
 			column(answered, func(c *Correspondent) string { return c.Address.Key() }),
 			column(answered, func(c *Correspondent) int32 { return int32(c.added) }),
 			column(answered, func(c *Correspondent) time.Time { return c.Auto.Since }),
-			column(answered, func(c *Correspondent) time.Time { return c.Auto.DaySince }))
+			column(answered, func(c *Correspondent) time.Time { return c.Auto.DaySince }),
+			column(answered, func(c *Correspondent) []byte { return c.memory.Stored() }))
 	}
 }
 
@@ -230,7 +238,8 @@ func (w *world) queueParticipants(b *pgx.Batch) {
 			column(rows, func(p *Participant) string { return p.Address.String() }),
 			column(rows, func(p *Participant) bool { return p.Subscribed }),
 			column(rows, func(p *Participant) string { return p.Refs }),
-			column(rows, func(p *Participant) string { return p.LastCommands }))
+			column(rows, func(p *Participant) string { return p.LastCommands }),
+			column(rows, func(p *Participant) []byte { return p.line.Stored() }))
 	}
 	if rows := w.touched; len(rows) > 0 {
 		b.Queue(sqlUpdateParticipants,
@@ -239,7 +248,8 @@ func (w *world) queueParticipants(b *pgx.Batch) {
 			column(rows, func(p *Participant) int32 { return int32(p.No) }),
 			column(rows, func(p *Participant) bool { return p.Subscribed }),
 			column(rows, func(p *Participant) string { return p.Refs }),
-			column(rows, func(p *Participant) string { return p.LastCommands }))
+			column(rows, func(p *Participant) string { return p.LastCommands }),
+			column(rows, func(p *Participant) []byte { return p.line.Stored() }))
 	}
 }
 
@@ -248,6 +258,11 @@ func (w *world) queueLetters(b *pgx.Batch) {
 		b.Queue(sqlRenewLetters,
 			column(rows, func(k threadKey) int32 { return k.organisation }),
 			column(rows, func(k threadKey) []byte { return k.hash[:] }))
+	}
+	if keys := w.toldHow; len(keys) > 0 {
+		b.Queue(sqlUpdateAskedAgain,
+			column(keys, func(k letterKey) int32 { return k.organisation }),
+			column(keys, func(k letterKey) id.ID { return k.letter }))
 	}
 	if rows := w.released; len(rows) > 0 {
 		b.Queue(sqlUpdateReleased,

@@ -10,6 +10,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/ticketing/guard"
 )
 
 // wanted is what a world must hold before letters can be decided on: the keys to look up.
@@ -36,7 +37,7 @@ JOIN letters l ON l.organisation_id = w.organisation_id AND l.dedupe = w.dedupe`
 
 // Letters that are still held, locked: two who release one at the same time must not both do it.
 const sqlLockHeld = `
-SELECT l.organisation_id, l.letter_id
+SELECT l.organisation_id, l.letter_id, l.asked_again
 FROM unnest($1::integer[], $2::uuid[]) AS w(organisation_id, letter_id)
 JOIN letters l ON l.organisation_id = w.organisation_id AND l.letter_id = w.letter_id
 WHERE l.outcome = 'held'
@@ -45,7 +46,7 @@ FOR UPDATE OF l`
 
 const sqlSelectCorrespondents = `
 SELECT a.organisation_id, a.address, a.written, a.person_id, p.name, p.kind = 'staff', p.state = 'inactive',
-       a.auto_count, a.auto_since, a.auto_day_count, a.auto_day_since
+       a.auto_count, a.auto_since, a.auto_day_count, a.auto_day_since, a.guard
 FROM unnest($1::integer[], $2::text[]) AS w(organisation_id, address)
 JOIN person_addresses a ON a.organisation_id = w.organisation_id AND a.address = w.address
 JOIN people p ON p.organisation_id = a.organisation_id AND p.person_id = a.person_id`
@@ -104,7 +105,7 @@ const sqlLockTickets = sqlSelectNamedTickets + `
 FOR UPDATE OF t`
 
 const sqlSelectParticipants = cteNamedTickets + `
-SELECT p.organisation_id, p.ticket_number, p.participant_no, p.person_id, p.name, p.role, p.address, p.subscribed, p.refs, p.last_commands
+SELECT p.organisation_id, p.ticket_number, p.participant_no, p.person_id, p.name, p.role, p.address, p.subscribed, p.refs, p.last_commands, p.guard
 FROM participants p
 WHERE (p.organisation_id, p.ticket_number) IN (SELECT organisation_id, number FROM chain)
 ORDER BY p.organisation_id, p.ticket_number, p.participant_no`
@@ -201,9 +202,12 @@ func (w *world) scanDupes(rows pgx.Rows) error {
 }
 
 func (w *world) scanHeld(rows pgx.Rows) error {
-	var k letterKey
-	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &k.letter}, func() error {
-		w.held[k] = true
+	var (
+		k    letterKey
+		told bool
+	)
+	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &k.letter, &told}, func() error {
+		w.held[k], w.askedAgain[k] = true, told
 		return nil
 	})
 	return err
@@ -213,11 +217,12 @@ func (w *world) scanCorrespondents(rows pgx.Rows) error {
 	var (
 		k       addressKey
 		written string
+		memory  []byte
 		c       Correspondent
 	)
 	dest := []any{
 		&k.organisation, &k.key, &written, &c.Person, &c.Name, &c.Staff, &c.Inactive,
-		&c.Auto.Count, &c.Auto.Since, &c.Auto.DayCount, &c.Auto.DaySince,
+		&c.Auto.Count, &c.Auto.Since, &c.Auto.DayCount, &c.Auto.DaySince, &memory,
 	}
 	_, err := pgx.ForEachRow(rows, dest, func() error {
 		a, err := address.Parse(written)
@@ -225,7 +230,7 @@ func (w *world) scanCorrespondents(rows pgx.Rows) error {
 			return fmt.Errorf("stored address of %s: %w", c.Person, err)
 		}
 		found := c
-		found.Organisation, found.Address = k.organisation, a
+		found.Organisation, found.Address, found.memory = k.organisation, a, guard.ReadMemory(memory)
 		w.addresses[k] = &found
 		return nil
 	})
@@ -276,13 +281,15 @@ func (w *world) scanParticipants(rows pgx.Rows) error {
 	for rows.Next() {
 		var p Participant
 		var addr string
-		err := rows.Scan(&p.Organisation, &p.Ticket, &p.No, &p.Person, &p.Name, &p.Role, &addr, &p.Subscribed, &p.Refs, &p.LastCommands)
+		var line []byte
+		err := rows.Scan(&p.Organisation, &p.Ticket, &p.No, &p.Person, &p.Name, &p.Role, &addr, &p.Subscribed, &p.Refs, &p.LastCommands, &line)
 		if err != nil {
 			return err
 		}
 		if p.Address, err = address.Parse(addr); err != nil {
 			return fmt.Errorf("stored address of a participant of #%d: %w", p.Ticket, err)
 		}
+		p.line = guard.ReadLine(line)
 		if t := w.tickets[ticketKey{p.Organisation, p.Ticket}]; t != nil {
 			t.Participants = append(t.Participants, &p)
 		}

@@ -10,6 +10,7 @@ import (
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/outbound"
+	"mxdesk/ticketing/guard"
 )
 
 // world is the part of the database that a batch of letters (or one act of staff) touches, with what
@@ -22,7 +23,10 @@ type world struct {
 	threads   map[threadKey][]int64 // tickets in which a letter with this Message-ID stands
 	letters   map[threadKey]dupe    // letters already taken, by dedupe hash
 	held      map[letterKey]bool    // letters that are held and locked
-	returned  map[deliveryKey]int64 // ticket of a delivery whose return path was written to
+	// askedAgain has the same keys: whether the staff member was told how to confirm; toldHow are those told here.
+	askedAgain map[letterKey]bool
+	toldHow    []letterKey
+	returned   map[deliveryKey]int64 // ticket of a delivery whose return path was written to
 
 	customers   []*Correspondent // made here
 	opened      []*Ticket        // made here, in order
@@ -37,18 +41,27 @@ type world struct {
 	reports     []reportRow
 	daily       []waitingReport // letters to report addresses
 	messages    []outbound.Message
-	renewed     []threadKey // letters whose dedupe hash is too old to count
+	lifted      []addressKey // addresses that persons wrote from: mail to them is tried again
+	renewed     []threadKey  // letters whose dedupe hash is too old to count
+
+	guards *guards
+	totals map[addressKey]*sentTo // automatic mail to addresses
+	trips  []trip
 }
 
-func newWorld(now time.Time) *world {
+func newWorld(now time.Time, g *guards) *world {
 	return &world{
 		now:       now,
+		guards:    g,
+		totals:    map[addressKey]*sentTo{},
 		tickets:   map[ticketKey]*Ticket{},
 		addresses: map[addressKey]*Correspondent{},
 		threads:   map[threadKey][]int64{},
 		letters:   map[threadKey]dupe{},
 		held:      map[letterKey]bool{},
-		returned:  map[deliveryKey]int64{},
+
+		askedAgain: map[letterKey]bool{},
+		returned:   map[deliveryKey]int64{},
 	}
 }
 
@@ -136,6 +149,8 @@ type Participant struct {
 	Refs         string // Message-IDs he has seen, oldest first, separated by spaces
 	LastCommands string // subject of his last letter, if it held commands
 
+	line guard.Line // automatic mail to him about the ticket
+
 	fresh, dirty bool
 }
 
@@ -159,8 +174,10 @@ type Correspondent struct {
 	Inactive     bool
 	Auto         autoBudget
 
-	fresh bool
-	added int // automatic answers given here
+	memory     guard.Memory // of letters that were answered automatically
+	fresh      bool
+	added      int  // automatic answers given here
+	remembered bool // memory changed without an answer
 }
 
 // autoBudget counts automatic answers since two moments.

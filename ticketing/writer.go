@@ -213,6 +213,9 @@ func (in *Intake) transact(ctx context.Context, conn *pgxpool.Conn, jobs []*job)
 	}
 	b := &pgx.Batch{}
 	w.queue(b)
+	if len(w.lifted) > 0 {
+		in.queue.QueueLift(b, column(w.lifted, func(k addressKey) int32 { return k.organisation }), column(w.lifted, func(k addressKey) string { return k.key }))
+	}
 	in.queue.Enqueue(b, w.outgoing())
 	b.Queue("COMMIT")
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {

@@ -34,6 +34,9 @@ type Session struct {
 	SMTPUTF8 bool
 }
 
+// LMTP tells whether a mail server of ours brought the letter: of its sender the client then says nothing.
+func (s Session) LMTP() bool { return strings.Contains(s.Protocol, "LMTP") }
+
 // Verdict is what sender authentication found. Its JSON form is stored with the letter and is
 // the "auth" object of `mxdesk inspect`.
 type Verdict struct {

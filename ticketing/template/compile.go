@@ -130,8 +130,8 @@ func misplaced(template, mask string) string {
 		if mask != "Username" && mask != "password" && mask != "URL" {
 			return "is not known in the welcome mail, only username, password and URL are"
 		}
-	case mask == "password":
-		return "is known in the welcome mail alone"
+	case mask == "password" && !strings.HasPrefix(template, "identity."):
+		return "is known in the welcome mail and in questions to staff alone"
 	case mask == "RatingLinks" && template != "ticket.closed/requester":
 		return "is known in the mail to the requester of a closed ticket alone"
 	case mask == "Recent_Attachments" && !strings.HasPrefix(template, "ticket.created/") &&

@@ -177,7 +177,7 @@ func TestRefused(t *testing.T) {
 		{"", "", "", "x <p", "html, line 1, column 3: a tag that does not end"},
 		{"", "", strings.Repeat("x", maxPart+1), "", "text, line 1, column 1: too long"},
 		{"customer.welcomed/requester", "", "#username# #Subject#", "", "text, line 1, column 12: #Subject# is not known in the welcome mail, only username, password and URL are"},
-		{"ticket.created/requester", "", "#password#", "", "text, line 1, column 1: #password# is known in the welcome mail alone"},
+		{"ticket.created/requester", "", "#password#", "", "text, line 1, column 1: #password# is known in the welcome mail and in questions to staff alone"},
 		{"ticket.closed/collaborator", "", "#RatingLinks#", "", "text, line 1, column 1: #RatingLinks# is known in the mail to the requester of a closed ticket alone"},
 		{"ticket.moved/staff", "", "#Recent_Attachments#", "", "text, line 1, column 1: #Recent_Attachments# is known in mails about new and updated tickets alone"},
 	} {

@@ -43,7 +43,7 @@ type Values struct {
 
 	Rating      Rating
 	Unsubscribe string // link that works without a login
-	Password    string // one-time code of the welcome mail
+	Password    string // one-time code of the welcome mail, or of a question to staff
 }
 
 // Message is one entry of a ticket.
