@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -89,12 +88,14 @@ type adminCmd struct {
 type organisationCmd struct {
 	Name    string `arg:"" help:"Its name."`
 	Address string `arg:"" help:"Its first support address, help@example.com; the domain becomes its first domain."`
+
+	SignAtOnce bool `help:"Sign with its DKIM keys before the DNS shows them. For trials and closed networks."`
 }
 
 // Run makes an organisation.
 func (c organisationCmd) Run(e *environment) error {
 	return e.withDatabase(e.cli.Admin.Dev, func(ctx context.Context, d *database) error {
-		oid, err := d.service.CreateOrganisation(ctx, ticketing.NewOrganisation{Name: c.Name, Address: c.Address})
+		oid, err := d.service.CreateOrganisation(ctx, ticketing.NewOrganisation{Name: c.Name, Address: c.Address, SignAtOnce: c.SignAtOnce})
 		if err != nil {
 			return err
 		}
@@ -139,47 +140,6 @@ func (c tokenCmd) Run(e *environment) error {
 		_, err = fmt.Fprintln(e.stdout, token)
 		return err
 	})
-}
-
-type dnsCmd struct {
-	Dev  bool   `help:"The database of serve --dev."`
-	Host string `help:"Name of this mail server; by default the configured hostname."`
-}
-
-// Run prints the DNS records of every organisation.
-func (c dnsCmd) Run(e *environment) error {
-	host := c.Host
-	if host == "" {
-		cfg, err := e.load(c.Dev)
-		if err != nil {
-			return err
-		}
-		host = string(cfg.Hostname)
-	}
-	return e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
-		for _, o := range d.directory.Organisations() {
-			keys, err := d.queue.Keys(ctx, o.ID)
-			if err != nil {
-				return err
-			}
-			printRecords(e.stdout, host, o, keys)
-		}
-		return nil
-	})
-}
-
-func printRecords(w io.Writer, host string, o *ticketing.Organisation, keys []outbound.Key) {
-	fmt.Fprintf(w, "; %s\n", o.Name)
-	for _, domain := range o.Domains {
-		fmt.Fprintf(w, "%s. IN MX 10 %s.\n", domain, host)
-		fmt.Fprintf(w, "%s. IN TXT \"v=spf1 mx -all\"\n", domain)
-		fmt.Fprintf(w, "_dmarc.%s. IN TXT \"v=DMARC1; p=reject; adkim=s; aspf=s\"\n", domain)
-		for _, k := range keys {
-			if k.Domain == domain {
-				fmt.Fprintln(w, k.ZoneLine())
-			}
-		}
-	}
 }
 
 type traceCmd struct {

@@ -82,7 +82,7 @@ func (s *server) example(ctx context.Context) (token string, err error) {
 	if all := s.directory.Organisations(); len(all) > 0 {
 		oid = all[0].ID
 	} else {
-		if oid, err = s.service.CreateOrganisation(ctx, ticketing.NewOrganisation{Name: exampleName, Address: exampleAddress, RelaxStaffProof: true}); err != nil {
+		if oid, err = s.service.CreateOrganisation(ctx, ticketing.NewOrganisation{Name: exampleName, Address: exampleAddress, RelaxStaffProof: true, SignAtOnce: true}); err != nil {
 			return "", err
 		}
 		staff := ticketing.NewStaff{

@@ -48,7 +48,7 @@ func (c serveCmd) Run(e *environment) error {
 	}
 	log, level := logger(cfg)
 	slog.SetDefault(log)
-	s := &server{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	s := &server{cfg: cfg, dev: c.Dev, log: log, metrics: prometheus.NewRegistry()}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer s.close()
 	if err := s.open(e.ctx); err != nil {
@@ -74,6 +74,7 @@ func (c serveCmd) Run(e *environment) error {
 // server holds what the stages share.
 type server struct {
 	cfg      config.Config
+	dev      bool
 	log      *slog.Logger
 	metrics  *prometheus.Registry
 	postgres *postgres.Server // nil when another server is used
@@ -181,6 +182,13 @@ func (s *server) stages() ([]stage, error) {
 			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})
 		list = append(list, stage{"outbound", worker.Run})
+	}
+	if s.has(config.RoleJobs) && asksDNS(s.cfg, s.dev) {
+		keys, err := s.keyKeeper()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, keys)
 	}
 	list = append(list, stage{"hints", s.queue.Run}, stage{"directory", s.directory.Run})
 	if s.postgres != nil {

@@ -186,7 +186,7 @@ func (a *attack) start(ctx context.Context, program string) (err error) {
 		return err
 	}
 	for _, args := range [][]string{
-		{"organisation", "Example", support}, {"staff", "1", "Anna Agent", agent}, {"staff", "1", "Ben Agent", openAgent},
+		{"organisation", "Example", support, "--sign-at-once"}, {"staff", "1", "Anna Agent", agent}, {"staff", "1", "Ben Agent", openAgent},
 	} {
 		if err = a.in.command(append([]string{"admin"}, args...)...); err != nil {
 			return err

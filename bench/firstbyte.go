@@ -55,7 +55,7 @@ func (c *benchCmd) firstByte(ctx context.Context, top *cli) error {
 	if err := in.ready(ctx); err != nil {
 		return err
 	}
-	if err := in.command("admin", "organisation", "Example", "help@example.test"); err != nil {
+	if err := in.command("admin", "organisation", "Example", "help@example.test", "--sign-at-once"); err != nil {
 		return err
 	}
 	time.Sleep(time.Second) // a change takes effect within a second

@@ -146,7 +146,7 @@ func readyInstance(ctx context.Context, program, transport string) (*instance, *
 	if err := in.ready(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := in.command("admin", "organisation", "Example", "help@example.test"); err != nil {
+	if err := in.command("admin", "organisation", "Example", "help@example.test", "--sign-at-once"); err != nil {
 		return nil, nil, err
 	}
 	pool, err := in.pool(ctx)

@@ -180,7 +180,7 @@ func filledInstance(ctx context.Context, top *cli, what queued, lines ...string)
 	if err := in.ready(ctx); err != nil {
 		return nil, err
 	}
-	if err := in.command("admin", "organisation", "Example", "help@example.test"); err != nil {
+	if err := in.command("admin", "organisation", "Example", "help@example.test", "--sign-at-once"); err != nil {
 		return nil, err
 	}
 	if err := fill(ctx, in, what.letters, domain); err != nil {

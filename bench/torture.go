@@ -80,7 +80,7 @@ func (t *torture) run(ctx context.Context) error {
 	if err := t.in.ready(ctx); err != nil {
 		return err
 	}
-	if err := t.in.command("admin", "organisation", "Example", "help@example.test"); err != nil {
+	if err := t.in.command("admin", "organisation", "Example", "help@example.test", "--sign-at-once"); err != nil {
 		return err
 	}
 	fmt.Printf("torture: %d kills, %d senders, seed %d\n", t.Kills, t.Senders, t.Seed)

@@ -132,10 +132,10 @@ func (d *desk) serve(t *testing.T) {
 // setUp makes organisation, agent and token as an operator does, and publishes what `mxdesk dns` prints.
 func (d *desk) setUp(t *testing.T) {
 	t.Helper()
-	d.organisation = strings.TrimPrefix(strings.TrimSpace(d.command(t, "admin", "organisation", "Desk of "+d.name, d.support())), "organisation ")
+	d.organisation = strings.TrimPrefix(strings.TrimSpace(d.command(t, "admin", "organisation", "Desk of "+d.name, d.support(), "--sign-at-once")), "organisation ")
 	d.anna = strings.TrimSpace(d.command(t, "admin", "staff", d.organisation, "Anna Agent", "anna@"+staffDomain))
 	d.token = strings.TrimSpace(d.command(t, "admin", "token", d.organisation, "--name", "stories"))
-	d.w.publish(t, "mx."+d.name, d.ip, d.command(t, "dns"))
+	d.w.publish(t, "mx."+d.name, d.ip, d.command(t, "dns", "--offline"))
 	// A change takes effect within a second.
 	eventually(t, "the server knows the organisation", func() bool {
 		_, code := d.request(t, "/v1/categories")

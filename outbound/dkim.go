@@ -107,18 +107,6 @@ func (k Key) Record() string {
 	return "v=DKIM1; k=" + k.Algorithm + "; p=" + base64.StdEncoding.EncodeToString(p)
 }
 
-// ZoneLine is the record as a line of a zone file, cut into strings of at most 255 octets.
-func (k Key) ZoneLine() string {
-	var b strings.Builder
-	b.WriteString(k.RecordName() + ". IN TXT")
-	for s := k.Record(); s != ""; {
-		n := min(len(s), 255)
-		b.WriteString(` "` + s[:n] + `"`)
-		s = s[n:]
-	}
-	return b.String()
-}
-
 // sign returns letter with one DKIM-Signature field for each key in front.
 func sign(letter []byte, keys []Key) ([]byte, error) {
 	if len(keys) == 0 {
