@@ -372,27 +372,38 @@ func (s *server) lane() func(int32, address.Address) string {
 	return nil
 }
 
-// transport is how letters leave.
+// transport is how letters leave: those of organisations with a relay of their own through that, all others as configured.
 func (s *server) transport() (outbound.Transport, error) {
 	o := s.cfg.Outbound
-	switch o.Transport.Kind {
-	case config.TransportMaildir:
-		return outbound.Maildir{Dir: o.Transport.Dir}, nil
-	case config.TransportDiscard:
-		return outbound.Discard{}, nil
-	}
 	if err := s.openResolver(); err != nil {
 		return nil, err
 	}
 	router := &route.Router{
 		Resolver: s.resolver, Names: []string{string(s.cfg.Hostname)}, AllowPrivate: o.AllowPrivateDestinations, Port: uint16(o.MXPort),
 	}
-	t := &outbound.SMTP{
-		Name: string(s.cfg.Hostname), Hosts: router.Hosts, Dialer: &route.Dialer{AllowPrivate: o.AllowPrivateDestinations},
+	dialer := &route.Dialer{AllowPrivate: o.AllowPrivateDestinations}
+	usual, err := s.usualTransport(router, dialer)
+	if err != nil {
+		return nil, err
 	}
-	if o.Transport.Kind == config.TransportMX {
+	return &outbound.Relays{
+		Queue: s.queue, Default: usual, SMTP: &outbound.SMTP{Name: string(s.cfg.Hostname), Dialer: dialer}, Via: router.Via,
+		Dir: filepath.Join(s.cfg.DataDir, "relays"),
+	}, nil
+}
+
+// usualTransport is the one that is configured.
+func (s *server) usualTransport(router *route.Router, dialer *route.Dialer) (outbound.Transport, error) {
+	o := s.cfg.Outbound
+	t := &outbound.SMTP{Name: string(s.cfg.Hostname), Hosts: router.Hosts, Dialer: dialer}
+	switch o.Transport.Kind {
+	case config.TransportMaildir:
+		return outbound.Maildir{Dir: o.Transport.Dir}, nil
+	case config.TransportDiscard:
+		return outbound.Discard{}, nil
+	case config.TransportMX:
 		policies := &mtasts.Cache{
-			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(t.Dialer)), Store: s.queue.Policies(), Log: s.log,
+			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(dialer)), Store: s.queue.Policies(), Log: s.log,
 		}
 		router.MTASTS = policies.Policy
 		return t, nil

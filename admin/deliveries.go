@@ -11,15 +11,18 @@ import (
 type deliveryQuery struct {
 	Scope
 	Paging
-	Cursor deliveryID `query:"cursor" doc:"From next of the page before"`
-	State  string     `query:"state" enum:"queued,held,leased,deferred,delivered,failed,suppressed,cancelled,unknown"`
-	Lane   string     `query:"lane" maxLength:"255" pattern:"^[^\\x00-\\x20]+$" patternDescription:"a domain"`
-	Ticket ticketID   `query:"ticket"`
+	Period
+	Cursor  deliveryID `query:"cursor" doc:"From next of the page before"`
+	State   string     `query:"state" enum:"queued,held,leased,deferred,delivered,failed,suppressed,cancelled,unknown"`
+	Lane    string     `query:"lane" maxLength:"255" pattern:"^[^\\x00-\\x20]+$" patternDescription:"a domain"`
+	Ticket  ticketID   `query:"ticket"`
+	Address string     `query:"address" maxLength:"512" doc:"Of the recipient, in any case"`
 }
 
 func (a *API) listDeliveries(ctx context.Context, in *deliveryQuery) (*body[page[delivery]], error) {
 	rows, err := a.queue.Deliveries(ctx, outbound.Filter{
 		Organisation: orgOf(ctx).ID, State: in.State, Lane: in.Lane, Ticket: in.Ticket.number(), Before: in.Cursor.id(), Limit: in.Limit + 1,
+		Address: in.Address, Since: in.Since, Until: in.Until,
 	})
 	if err != nil {
 		return nil, err

@@ -244,7 +244,7 @@ func (d *desk) hold(r *http.Request, g got) error {
 	if item == nil {
 		return nil // the document itself, or the page
 	}
-	o := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PATCH": item.Patch}[r.Method]
+	o := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PATCH": item.Patch, "PUT": item.Put, "DELETE": item.Delete}[r.Method]
 	if o == nil {
 		return fmt.Errorf("%s %s is served and not documented", r.Method, path)
 	}

@@ -67,7 +67,7 @@ func docsGroups(api *huma.OpenAPI) []docsGroup {
 	byTag := map[string][]docsOperation{}
 	for _, path := range slices.Sorted(maps.Keys(api.Paths)) {
 		item := api.Paths[path]
-		for _, o := range []*huma.Operation{item.Get, item.Post, item.Patch} {
+		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if o != nil {
 				byTag[o.Tags[0]] = append(byTag[o.Tags[0]], docsOf(o))
 			}

@@ -52,6 +52,7 @@ var table = []struct {
 	{errIfMatch, http.StatusBadRequest, ""},
 	{errFinished, http.StatusConflict, ""},
 	{outbound.ErrLeased, http.StatusConflict, "the delivery is being sent at this moment"},
+	{outbound.ErrRelay, http.StatusUnprocessableEntity, ""},
 	{outbound.ErrNoDelivery, http.StatusNotFound, "there is no such delivery"},
 	{ticketing.ErrNotFound, http.StatusNotFound, "there is no such thing in this organisation"},
 	{ticketing.ErrChanged, http.StatusPreconditionFailed, "somebody changed it meanwhile: read it again, then decide again"},

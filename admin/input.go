@@ -72,6 +72,9 @@ func creates(o *huma.Operation) {
 	o.Errors = append(o.Errors, bodyErrors...)
 }
 
+// changes operations replace something.
+func changes(o *huma.Operation) { o.Errors = append(o.Errors, bodyErrors...) }
+
 func conditional(o *huma.Operation) {
 	o.Errors = append(append(o.Errors, bodyErrors...), http.StatusPreconditionFailed)
 }

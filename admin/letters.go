@@ -13,14 +13,17 @@ const rawType = "message/rfc822"
 type letterQuery struct {
 	Scope
 	Paging
+	Period
 	Cursor  letterID `query:"cursor" doc:"From next of the page before"`
 	Outcome string   `query:"outcome" enum:"ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed"`
 	Ticket  ticketID `query:"ticket"`
+	Address string   `query:"address" maxLength:"512" doc:"Of its author, its envelope sender or a recipient, in any case"`
 }
 
 func (a *API) listLetters(ctx context.Context, in *letterQuery) (*body[page[LetterSummary]], error) {
 	rows, err := a.service.Letters(ctx, orgOf(ctx).ID, ticketing.LetterFilter{
 		Outcome: ticketing.Outcome(in.Outcome), Ticket: in.Ticket.number(), Before: in.Cursor.id(), Limit: in.Limit + 1,
+		Address: in.Address, Since: in.Since, Until: in.Until,
 	})
 	if err != nil {
 		return nil, err

@@ -88,14 +88,14 @@ func humaConfig() huma.Config {
 		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `mxdesk admin token`: mxd_ and 26 characters."},
 	}
 	c.Tags = []*huma.Tag{
-		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "staff"}, {Name: "categories"}, {Name: "health"},
+		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "suppressions"}, {Name: "relay"}, {Name: "staff"}, {Name: "categories"}, {Name: "settings"}, {Name: "health"},
 	}
 	return c
 }
 
 // routes is every route there is.
 func (a *API) routes() {
-	const read, agent, admin = ticketing.ReadRights, ticketing.AgentRights, ticketing.AdminRights
+	const read, agent, admin, operator = ticketing.ReadRights, ticketing.AgentRights, ticketing.AdminRights, ticketing.OperatorRights
 
 	route(a, op{"list-tickets", "GET", "/v1/tickets", read, "List tickets, newest first"}, a.listTickets)
 	route(a, op{"get-ticket", "GET", "/v1/tickets/{ticket}", read, "Show a ticket and who takes part"}, a.getTicket)
@@ -103,6 +103,7 @@ func (a *API) routes() {
 	route(a, op{"list-entries", "GET", "/v1/tickets/{ticket}/entries", read, "List what was said and what happened, oldest first"}, a.listEntries)
 	route(a, op{"reply", "POST", "/v1/tickets/{ticket}/replies", agent, "Answer: the customer is told"}, a.reply, creates)
 	route(a, op{"add-note", "POST", "/v1/tickets/{ticket}/notes", agent, "Add a note that only staff see"}, a.note, creates)
+	route(a, op{"mark-seen", "POST", "/v1/tickets/{ticket}/seen", agent, "Tell that you have seen what there is: mails that wait for that are not sent"}, a.markSeen)
 	route(a, op{"list-attachments", "GET", "/v1/tickets/{ticket}/attachments", read, "List the files of a ticket"}, a.listAttachments)
 	route(a, op{"get-attachment", "GET", "/v1/tickets/{ticket}/entries/{entry}/attachments/{position}", read, "Download a file"}, a.getAttachment, a.downloadOf("*/*"))
 
@@ -120,8 +121,20 @@ func (a *API) routes() {
 	route(a, op{"cancel-delivery", "POST", "/v1/deliveries/{delivery}/cancel", admin, "End a delivery without sending it"}, a.deliveryAct(a.queue.Cancel), conflicts)
 	route(a, op{"list-lanes", "GET", "/v1/lanes", read, "List the destinations with waiting deliveries; with operator rights and no organisation, of all"}, a.listLanes, serverWide)
 
+	route(a, op{"pause-lane", "POST", "/v1/lanes/{lane}/pause", operator, "Stop a lane, for all organisations"}, a.laneAct(a.pauseLane), serverWide)
+	route(a, op{"resume-lane", "POST", "/v1/lanes/{lane}/resume", operator, "Let a paused lane go on"}, a.laneAct(a.resumeLane), serverWide)
+	route(a, op{"retry-lane", "POST", "/v1/lanes/{lane}/retry", operator, "Let a lane that is backed off be tried now"}, a.laneAct(a.queue.RetryLane), serverWide)
+	route(a, op{"list-suppressions", "GET", "/v1/suppressions", read, "List addresses that are not written to, in the order of the alphabet"}, a.listSuppressions)
+	route(a, op{"lift-suppression", "DELETE", "/v1/suppressions/{address}", admin, "Write to an address again"}, a.liftSuppression)
+	route(a, op{"get-relay", "GET", "/v1/relay", admin, "Show how the organisation's mail leaves"}, a.getRelay)
+	route(a, op{"put-relay", "PUT", "/v1/relay", admin, "Decide how the organisation's mail leaves; what waits goes that way too"}, a.putRelay, changes)
+
 	route(a, op{"list-staff", "GET", "/v1/staff", read, "List staff"}, a.listStaff)
 	route(a, op{"list-categories", "GET", "/v1/categories", read, "List categories"}, a.listCategories)
+	route(a, op{"get-category-settings", "GET", "/v1/categories/{category}/settings", read, "Show what a category decides about its letters"}, a.getCategorySettings)
+	route(a, op{"change-category-settings", "PATCH", "/v1/categories/{category}/settings", admin, "Change them by JSON merge patch"}, a.changeCategorySettings, conditional)
+	route(a, op{"get-settings", "GET", "/v1/settings", read, "Show what the organisation decides about the letters it takes"}, a.getSettings)
+	route(a, op{"change-settings", "PATCH", "/v1/settings", admin, "Change them by JSON merge patch"}, a.changeSettings, conditional)
 
 	route(a, op{"get-health", "GET", "/v1/health", read, "Tell how the server is; with operator rights, the queue too"}, a.getHealth, serverWide)
 	route(a, op{"healthz", "GET", "/healthz", "", "Tell that the program answers"}, a.healthz)

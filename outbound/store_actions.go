@@ -129,6 +129,15 @@ func (q *Queue) QueueCancelSeen(b *pgx.Batch, organisation int32, ticket int64, 
 	b.Queue(sqlCancelSeen, organisation, ticket, participant)
 }
 
+// CancelSeen is QueueCancelSeen by itself; it tells how many deliveries were cancelled.
+func (q *Queue) CancelSeen(ctx context.Context, organisation int32, ticket int64, participant int) (int, error) {
+	tag, err := q.pool.Exec(ctx, sqlCancelSeen, organisation, ticket, participant)
+	if err != nil {
+		return 0, fmt.Errorf("cancel what was seen: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}
+
 // untouched tells why an action found no row to act on.
 func untouched(ctx context.Context, db querier, organisation int32, delivery id.ID) error {
 	var state string

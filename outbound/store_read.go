@@ -1,9 +1,11 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,16 +40,16 @@ SELECT * FROM (
             rfc_message_id, state, '' AS reason, attempts, created_at, CASE WHEN isfinite(next_at) THEN next_at END AS next_at,
             NULL::timestamptz AS finished_at, coalesce(last_code, 0), coalesce(last_text, '')
        FROM deliveries
-      WHERE organisation_id = $1 AND delivery_id < $2 AND ($3 = '' OR state = $3) AND ($4 = '' OR lane = $4)
-        AND ($5 = 0 OR ticket_number = $5)
+      WHERE organisation_id = $1 AND delivery_id < $2 AND delivery_id >= $7 AND ($3 = '' OR state = $3) AND ($4 = '' OR lane = $4)
+        AND ($5 = 0 OR ticket_number = $5) AND ($8 = '' OR lower(recipient) = $8)
       ORDER BY delivery_id DESC LIMIT $6)
     UNION ALL
     (SELECT organisation_id, delivery_id, message_id, coalesce(ticket_number, 0), coalesce(participant_no, 0), recipient, lane,
             rfc_message_id, outcome, reason, attempts, created_at, NULL::timestamptz,
             finished_at, coalesce(last_code, 0), coalesce(last_text, '')
        FROM deliveries_done
-      WHERE organisation_id = $1 AND delivery_id < $2 AND ($3 = '' OR outcome = $3) AND ($4 = '' OR lane = $4)
-        AND ($5 = 0 OR ticket_number = $5)
+      WHERE organisation_id = $1 AND delivery_id < $2 AND delivery_id >= $7 AND ($3 = '' OR outcome = $3) AND ($4 = '' OR lane = $4)
+        AND ($5 = 0 OR ticket_number = $5) AND ($8 = '' OR lower(recipient) = $8)
       ORDER BY delivery_id DESC LIMIT $6)
 ) d
 ORDER BY delivery_id DESC
@@ -59,8 +61,11 @@ type Filter struct {
 	State        string // a state or an Outcome
 	Lane         string
 	Ticket       int64
-	Before       id.ID // only older ones: the last id of the page before
-	Limit        int   // 1 to 1000; else 100
+	Address      string    // of the recipient; the search reads from the newest on, whatever the case of letters
+	Since        time.Time // made then or later
+	Until        time.Time // made before
+	Before       id.ID     // only older ones: the last id of the page before
+	Limit        int       // 1 to 1000; else 100
 }
 
 const (
@@ -75,10 +80,17 @@ func (q *Queue) Deliveries(ctx context.Context, f Filter) ([]DeliveryInfo, error
 			f.Before[i] = 0xff
 		}
 	}
+	if until := id.At(f.Until); !f.Until.IsZero() && bytes.Compare(until[:], f.Before[:]) < 0 {
+		f.Before = until
+	}
+	since := id.ID{15: 1} // the zero one is NULL
+	if !f.Since.IsZero() {
+		since = id.At(f.Since)
+	}
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = defaultPage
 	}
-	rows, err := q.pool.Query(ctx, sqlDeliveries, f.Organisation, f.Before, f.State, f.Lane, f.Ticket, f.Limit)
+	rows, err := q.pool.Query(ctx, sqlDeliveries, f.Organisation, f.Before, f.State, f.Lane, f.Ticket, f.Limit, since, strings.ToLower(f.Address))
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}

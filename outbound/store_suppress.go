@@ -145,7 +145,12 @@ func (q *Queue) Lift(ctx context.Context, organisation int32, address string) (b
 	return tag.RowsAffected() > 0, nil
 }
 
-// QueueLift is Lift within somebody's batch: a fresh human letter from the address has come.
-func (q *Queue) QueueLift(b *pgx.Batch, organisation int32, address string) {
-	b.Queue(sqlLift, organisation, address)
+const sqlLiftAll = `
+DELETE FROM suppressions s
+ USING unnest($1::int[], $2::text[]) AS w (organisation_id, address)
+ WHERE s.organisation_id = w.organisation_id AND s.address = w.address`
+
+// QueueLift is Lift within somebody's batch, for several addresses in lower case: fresh human letters from them have come.
+func (q *Queue) QueueLift(b *pgx.Batch, organisations []int32, addresses []string) {
+	b.Queue(sqlLiftAll, organisations, addresses)
 }

@@ -75,7 +75,7 @@ func page(limit int) int {
 
 // Ticket returns one ticket with its participants.
 func (s *Service) Ticket(ctx context.Context, organisation int32, number int64) (*Ticket, error) {
-	w := newWorld(s.clock())
+	w := newWorld(s.clock(), s.directory.guards)
 	want := newWanted()
 	want.tickets[ticketKey{organisation, number}] = true
 	b := &pgx.Batch{}
@@ -110,7 +110,10 @@ func (s *Service) AttachmentContent(ctx context.Context, organisation int32, num
 type LetterFilter struct {
 	Outcome Outcome
 	Ticket  int64
-	Before  id.ID // the cursor; zero: from the newest
+	Address string    // of the author, the envelope sender or a recipient, in any case; the search reads from the newest on
+	Since   time.Time // came then or later
+	Until   time.Time // came before
+	Before  id.ID     // the cursor; zero: from the newest
 	Limit   int
 }
 

@@ -216,8 +216,9 @@ func (s *Service) act(ctx context.Context, by Actor, number int64, version int, 
 		return nil, ErrNotFound
 	}
 	var t *Ticket
+	var w *world
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		w := newWorld(s.clock().UTC().Truncate(time.Microsecond))
+		w = newWorld(s.clock().UTC().Truncate(time.Microsecond), s.directory.guards)
 		want := newWanted()
 		want.tickets[ticketKey{org.ID, number}] = true
 		if err := w.load(ctx, tx, want, false); err != nil {
@@ -230,6 +231,7 @@ func (s *Service) act(ctx context.Context, by Actor, number int64, version int, 
 		if version != 0 && version != t.Version {
 			return ErrChanged
 		}
+		sc.personActs(t)
 		if err := f(sc, t); err != nil {
 			return err
 		}
@@ -237,13 +239,34 @@ func (s *Service) act(ctx context.Context, by Actor, number int64, version int, 
 		if sc.once != nil {
 			queueOnce(b, org.ID, sc.once)
 		}
+		if p := t.participant(by.Person); p != nil { // who acts on it has seen it
+			s.queue.QueueCancelSeen(b, org.ID, t.Number, p.No)
+		}
 		return s.flush(ctx, tx, w, b)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.directory.guards.record(w)
 	s.queue.Hint()
 	return t, nil
+}
+
+// Seen notes that a staff member has seen what there is in a ticket: mails that still wait for that are not sent any more. It
+// tells how many.
+func (s *Service) Seen(ctx context.Context, by Actor, number int64) (int, error) {
+	if by.Person.IsZero() {
+		return 0, fmt.Errorf("%w: the token speaks for no person who could have seen anything", ErrInvalid)
+	}
+	t, err := s.Ticket(ctx, by.Organisation, number)
+	if err != nil {
+		return 0, err
+	}
+	p := t.participant(by.Person)
+	if p == nil {
+		return 0, nil
+	}
+	return s.queue.CancelSeen(ctx, by.Organisation, t.Number, p.No)
 }
 
 func (a Actor) actor(org *Organisation) actor {

@@ -1,9 +1,11 @@
 package ticketing
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -104,16 +106,26 @@ WHERE organisation_id = $1`
 
 const sqlSelectLetters = letterColumns + `
   AND letter_id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-  AND ($3 = '' OR outcome = $3)
+  AND ($3 = '' OR outcome = $3) AND letter_id >= $5
+  AND ($6 = '' OR lower(from_address) = $6 OR lower(mail_from) = $6 OR $6 = ANY(string_to_array(lower(rcpt_to), ' ')))
 ORDER BY letter_id DESC LIMIT $4`
 
 const sqlSelectLettersOfTicket = letterColumns + `
   AND letter_id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-  AND ($3 = '' OR outcome = $3) AND ticket_number = $5
+  AND ($3 = '' OR outcome = $3) AND letter_id >= $5
+  AND ($6 = '' OR lower(from_address) = $6 OR lower(mail_from) = $6 OR $6 = ANY(string_to_array(lower(rcpt_to), ' ')))
+  AND ticket_number = $7
 ORDER BY letter_id DESC LIMIT $4`
 
 func selectLetters(ctx context.Context, q querier, organisation int32, f LetterFilter) ([]LetterSummary, error) {
-	sql, args := sqlSelectLetters, []any{organisation, f.Before, string(f.Outcome), f.Limit}
+	since := id.ID{15: 1} // the zero one is NULL
+	if !f.Since.IsZero() {
+		since = id.At(f.Since)
+	}
+	if until := id.At(f.Until); !f.Until.IsZero() && (f.Before.IsZero() || bytes.Compare(until[:], f.Before[:]) < 0) {
+		f.Before = until
+	}
+	sql, args := sqlSelectLetters, []any{organisation, f.Before, string(f.Outcome), f.Limit, since, strings.ToLower(f.Address)}
 	if f.Ticket != 0 {
 		sql, args = sqlSelectLettersOfTicket, append(args, f.Ticket)
 	}

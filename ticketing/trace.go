@@ -131,12 +131,23 @@ func (s *Service) traceMessageID(ctx context.Context, f *Found, o *Organisation,
 	return err
 }
 
-// traceAddress finds letters from an address.
+// traceAddress finds letters from an address, and what was sent to it.
 func (s *Service) traceAddress(ctx context.Context, f *Found, what string) error {
 	a, err := address.Parse(what)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	f.Letters, err = selectTraced(ctx, s.pool, f.Organisation, id.ID{}, "", a.Key())
-	return err
+	if f.Letters, err = selectTraced(ctx, s.pool, f.Organisation, id.ID{}, "", a.Key()); err != nil {
+		return err
+	}
+	list, err := s.queue.Deliveries(ctx, outbound.Filter{Organisation: f.Organisation, Address: a.String(), Limit: maxTraced})
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if err := s.traceDelivery(ctx, f, d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

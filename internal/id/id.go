@@ -39,6 +39,15 @@ func New() ID {
 	return ID(u)
 }
 
+// At is the least ID that New could have made at a moment: a bound for what was made before or since.
+func At(t time.Time) (v ID) {
+	ms := max(t.UnixMilli(), 0)
+	for i := range 6 {
+		v[i] = byte(ms >> (40 - 8*i))
+	}
+	return v
+}
+
 // Parse reads the text form of an ID in either case.
 func Parse(s string) (ID, error) {
 	var v ID
