@@ -23,6 +23,7 @@ type desk struct {
 	ip           string
 	dir          string
 	config       string
+	env          []string // of its process
 	organisation string
 	token        string
 	anna         string // id of the agent
@@ -103,7 +104,7 @@ func (d *desk) support() string { return "help@" + d.name }
 // serve starts the process and waits until it is ready.
 func (d *desk) serve(t *testing.T) {
 	t.Helper()
-	p, err := start(d.dir, nil, program, "--config", d.config, "serve")
+	p, err := start(d.dir, d.env, program, "--config", d.config, "serve")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +187,7 @@ type (
 	}
 	attempt struct {
 		Result, Host, TLS, Reply string
+		Policy                   string `json:"tls_policy"`
 		Code                     int
 	}
 	receivedLetter struct {

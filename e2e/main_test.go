@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func run(m *testing.M) int {
 		}
 	}
 	code := pgtest.Runner{M: m}.Run()
-	if err := shared.close(); err != nil {
+	if err := errors.Join(shared.close(), interop.write()); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		code = max(code, 1)
 	}
