@@ -5,6 +5,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/message"
 	"mxdesk/outbound"
 	"mxdesk/ticketing/command"
 	"mxdesk/ticketing/guard"
@@ -166,6 +167,7 @@ func (s *scene) noticeValues(t *Ticket, h happening, n notify.Notice) *template.
 		v.Originator += unverifiedMark
 	}
 	if personal(h) {
+		v.BodyHTML = message.ReplyHTML(h.entry.HTML, h.entry.Body, s.category(t).Settings.IncludeAttachments)
 		v.RecentAttachments = s.attached(h.entry)
 		v.Attachments = v.RecentAttachments
 	}

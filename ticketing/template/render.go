@@ -166,6 +166,8 @@ func (p *piece) appendHTML(dst []byte, v *Values) []byte {
 			dst = p.appendLink(dst, oneLine(l.URL), oneLine(words))
 		}
 		return dst
+	case m.name == "Body" && v.BodyHTML != "" && !p.bare:
+		return append(append(append(dst, "<div>"...), v.BodyHTML...), "</div>"...)
 	case m.kind == block:
 		return appendHTML(dst, manyLines(m.text(v, p)), !p.bare)
 	}

@@ -19,6 +19,7 @@ type Values struct {
 	WhatHappened string // the notification's main text
 	Originator   string // who did it
 	Body         string // the words that the event is about, or the ticket's first ones
+	BodyHTML     string // the same words as HTML that is safe and closes what it opens; "": made of Body
 
 	From       string // the requester's full name; "" falls back to Username
 	FromEmail  string

@@ -1,0 +1,216 @@
+package message
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/html"
+)
+
+// Limits of cutting HTML.
+const (
+	maxOpen      = 200 // elements open at one time
+	maxBracketed = 500 // bytes between brackets that the HTML need not have
+)
+
+// ReplyHTML is the part of a letter's sanitised HTML that shows the words of reply, its new text: what is quoted below is not
+// sent again. It is "" when the HTML does not begin with these words, or when it cannot be told: the text is then all there is.
+// Every element that it opens is closed. Without pictures those that are attached to the letter are left out.
+func ReplyHTML(src, reply string, pictures bool) string {
+	c := htmlCutter{z: html.NewTokenizer(strings.NewReader(src)), want: wordsOf(reply), pictures: pictures}
+	for c.state == cutting {
+		c.next()
+	}
+	if c.state == failed || !c.shown {
+		return ""
+	}
+	for _, tag := range slices.Backward(c.open) {
+		c.out.WriteString("</" + tag + ">")
+	}
+	return strings.TrimSpace(c.out.String())
+}
+
+// character is a letter or digit of a text. Where end is not 0 it begins something that HTML shows otherwise, or not at all: the target
+// of a link, the name of a picture, the number of an item; that ends before end.
+type character struct {
+	r   rune
+	end int
+}
+
+// wordsOf are the letters and digits of a text.
+func wordsOf(text string) []character {
+	var list []character
+	mark, until := 0, -1 // what stands in brackets now: where it began, and where in the text it ends
+	lineStart := true
+	for i, r := range text {
+		if until >= 0 && i >= until {
+			if len(list) > mark {
+				list[mark].end = len(list)
+			}
+			until = -1
+		}
+		if n := 0; until < 0 {
+			if n = bracketed(text[i:]); n == 0 && lineStart {
+				n = itemNumber(text[i:])
+			}
+			if n > 0 {
+				mark, until = len(list), i+n
+			}
+		}
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			list = append(list, character{r: r})
+		}
+		lineStart = r == '\n' || lineStart && (r == ' ' || r == '>')
+	}
+	if until >= 0 && len(list) > mark {
+		list[mark].end = len(list)
+	}
+	return list
+}
+
+// bracketed is the length of what stands in brackets at the beginning of s; 0: nothing.
+func bracketed(s string) int {
+	closing := byte(']')
+	switch s[0] {
+	case '[':
+	case '<':
+		closing = '>'
+	default:
+		return 0
+	}
+	s = s[:min(len(s), maxBracketed)]
+	if end := strings.IndexByte(s, closing); end > 0 && strings.IndexByte(s[:end], '\n') < 0 {
+		return end + 1
+	}
+	return 0
+}
+
+// itemNumber is the length of the number of a list's item at the beginning of s; 0: there is none.
+func itemNumber(s string) int {
+	n := 0
+	for n < len(s) && n < 4 && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	if n > 0 && strings.HasPrefix(s[n:], ". ") {
+		return n + 1
+	}
+	return 0
+}
+
+type cutState int
+
+const (
+	cutting cutState = iota
+	done
+	failed
+)
+
+type htmlCutter struct {
+	z        *html.Tokenizer
+	want     []character
+	at       int // how much of want was seen
+	open     []string
+	out      strings.Builder
+	pictures bool
+	shown    bool
+	state    cutState
+}
+
+func (c *htmlCutter) next() {
+	kind := c.z.Next()
+	raw := string(c.z.Raw())
+	switch kind {
+	case html.ErrorToken:
+		c.state = done
+		if !c.complete() {
+			c.state = failed
+		}
+	case html.TextToken:
+		c.text(html.UnescapeString(raw))
+	case html.StartTagToken, html.SelfClosingTagToken:
+		name, _ := c.z.TagName()
+		c.start(string(name), raw)
+	case html.EndTagToken:
+		name, _ := c.z.TagName()
+		c.end(string(name))
+	}
+}
+
+// complete tells whether all words were seen, but for some that HTML need not have.
+func (c *htmlCutter) complete() bool {
+	for c.at < len(c.want) && c.want[c.at].end > c.at {
+		c.at = c.want[c.at].end
+	}
+	return c.at == len(c.want)
+}
+
+// text writes a text as far as it belongs to the words.
+func (c *htmlCutter) text(s string) {
+	before := c.complete()
+	if before && strings.TrimSpace(s) != "" && c.shown {
+		c.state = done
+		return
+	}
+	last := 0 // behind the last character that was wanted
+	for i, r := range s {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			continue
+		}
+		for c.at < len(c.want) && c.want[c.at].r != r && c.want[c.at].end > c.at {
+			c.at = c.want[c.at].end
+		}
+		switch {
+		case c.at == len(c.want):
+			c.state = done
+			end, _, _ := strings.Cut(s[last:i], "\n")
+			c.out.WriteString(html.EscapeString(s[:last] + end))
+			return
+		case c.want[c.at].r != r:
+			c.state = failed
+			return
+		}
+		c.at++
+		last = i + len(string(r))
+		c.shown = true
+	}
+	c.out.WriteString(html.EscapeString(s))
+}
+
+// void elements have no end.
+var voidElements = []string{"br", "hr", "img", "wbr", "col"}
+
+func (c *htmlCutter) start(name, raw string) {
+	switch {
+	case (name == "blockquote" || name == "hr") && c.shown && c.complete():
+		c.state = done
+		return
+	case name == "img":
+		if strings.Contains(raw, ` src="cid:`) && !c.pictures {
+			return
+		}
+		c.shown = c.shown || strings.Contains(raw, ` src="`)
+	case slices.Contains(voidElements, name):
+	case len(c.open) == maxOpen:
+		c.state = failed
+		return
+	default:
+		c.open = append(c.open, name)
+	}
+	c.out.WriteString(raw)
+}
+
+// end closes an element with all that is open in it. One that is not open has no end.
+func (c *htmlCutter) end(name string) {
+	if !slices.Contains(c.open, name) {
+		return
+	}
+	for {
+		last := c.open[len(c.open)-1]
+		c.open = c.open[:len(c.open)-1]
+		c.out.WriteString("</" + last + ">")
+		if last == name {
+			return
+		}
+	}
+}
