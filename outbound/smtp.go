@@ -22,6 +22,9 @@ const (
 	lettersPerConnection = 100
 	idleTime             = 5 * time.Second
 	idlePerLane          = 4
+	// hastyGreeting is how long a host may take to greet while there are others to try; the last one has the
+	// five minutes of RFC 5321 section 4.5.3.2.1.
+	hastyGreeting = 30 * time.Second
 )
 
 // SMTP brings letters to the hosts of their domain, or all to a smart host. Connections are
@@ -45,6 +48,7 @@ type session struct {
 	host   string
 	ip     string
 	policy string
+	relay  bool // a smart host, not one that the DNS names for the domain
 	secure bool // it was made for letters that require TLS
 	reused bool
 	timer  *time.Timer // while idle
@@ -158,7 +162,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		t := targets[i]
 		cfg := smtpclient.Config{
 			Name: s.Name, TLS: t.Host.TLS, Implicit: t.Host.Implicit, ServerName: t.Host.Name, Verify: t.Host.Verify,
-			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.Timeouts,
+			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.timeouts(i+1 == len(targets)),
 		}
 		client, err := smtpclient.Connect(ctx, nc, cfg)
 		if errors.Is(err, smtpclient.ErrTLS) && cfg.TLS == smtpclient.TLSOpportunistic && !cfg.Implicit {
@@ -168,12 +172,23 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 			}
 		}
 		if err == nil {
-			return &session{client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host), secure: secure}, nil
+			return &session{
+				client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host), relay: t.Host.Trusted, secure: secure,
+			}, nil
 		}
 		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
 			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
 		}
 	}
+}
+
+// timeouts bound the conversation with a host: a first host that never greets must not keep a letter from the second.
+func (s *SMTP) timeouts(last bool) smtpclient.Timeouts {
+	t := s.Timeouts
+	if !last && (t.Greeting <= 0 || t.Greeting > hastyGreeting) {
+		t.Greeting = hastyGreeting
+	}
+	return t
 }
 
 // hostError is why the last host that was tried did not take the connection.
@@ -289,7 +304,7 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		stale := s.reused && res.Err != nil && ctx.Err() == nil
 		for i, fate := range res.Recipients {
 			stale = stale && fate.Status == smtpclient.Deferred
-			list[i] = judge(fate, res.Err != nil)
+			list[i] = ofHost(judge(fate, res.Err != nil), s.relay)
 			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
 		}
 		s.reused = false
@@ -361,6 +376,15 @@ func judge(f smtpclient.Fate, lost bool) Attempt {
 		if f.Reply.Code != 0 {
 			a.Reason = bounce.OfReply(f.Reply.Code, f.Reply.Enhanced, f.Reply.Text)
 		}
+	}
+	return a
+}
+
+// ofHost corrects the reason when a host of the domain itself says, as Exim does of an unknown user, "Unrouteable address":
+// the domain has a host, so it is the user who is not known. A relay may mean the domain, and so may an enhanced code.
+func ofHost(a Attempt, relay bool) Attempt {
+	if a.Reason == bounce.HostUnknown && a.Enhanced == "" && !relay {
+		a.Reason = bounce.UserUnknown
 	}
 	return a
 }

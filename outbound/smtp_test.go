@@ -61,6 +61,8 @@ func TestPeers(t *testing.T) {
 		{"hangs up at once", reply(smtptest.Connect, "", true), Attempt{Result: ResultDeferred, Site: true, Reason: bounce.Network}},
 		{"421 after MAIL", reply("MAIL", "421 4.3.2 shutting down", true), Attempt{Result: ResultDeferred, Site: true, Code: 421}},
 		{"unknown user", reply("RCPT", "550 5.1.1 no such user", false), Attempt{Result: ResultFailed, Reason: bounce.UserUnknown, Code: 550}},
+		{"Exim: unknown user", reply("RCPT", "550 Unrouteable address", false), Attempt{Result: ResultFailed, Reason: bounce.UserUnknown, Code: 550}},
+		{"relayed to an unknown host", reply("RCPT", "550 5.1.2 Host unknown", false), Attempt{Result: ResultFailed, Reason: bounce.HostUnknown, Code: 550}},
 		{"greylisting", reply("RCPT", "450 4.2.0 greylisted", false), Attempt{Result: ResultDeferred, Code: 450}},
 		{"552 at RCPT", reply("RCPT", "552 5.2.2 too many", false), Attempt{Result: ResultDeferred, Reason: bounce.MailboxFull, Code: 552}},
 		{"full mailbox at the end", reply(smtptest.Body, "552 5.2.2 mailbox full", false), Attempt{Result: ResultFailed, Reason: bounce.MailboxFull, Code: 552}},
@@ -117,6 +119,32 @@ func TestNextHost(t *testing.T) {
 	}
 	if busy.Connections() != 1 || good.Connections() != 2 || len(good.Letters()) != 1 {
 		t.Errorf("%d and %d connections", busy.Connections(), good.Connections())
+	}
+}
+
+// TestPatience: a host has little time to greet while there are others, and all the time of RFC 5321 when it is the last.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		configured time.Duration
+		last       bool
+		want       time.Duration
+	}{
+		{0, true, 0}, {0, false, hastyGreeting},
+		{time.Second, true, time.Second}, {time.Second, false, time.Second},
+		{time.Hour, true, time.Hour}, {time.Hour, false, hastyGreeting},
+	} {
+		s := &SMTP{Timeouts: smtpclient.Timeouts{Greeting: c.configured, Final: time.Hour}}
+		if got := s.timeouts(c.last); got.Greeting != c.want || got.Final != time.Hour {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
+// TestRelayMeansTheDomain: what a smart host cannot route may be the domain.
+func TestRelayMeansTheDomain(t *testing.T) {
+	a := Attempt{Result: ResultFailed, Reason: bounce.HostUnknown, Code: 550, Reply: "Unrouteable address"}
+	if got := ofHost(a, true); got.Reason != bounce.HostUnknown {
+		t.Errorf("reason %s", got.Reason)
 	}
 }
 
