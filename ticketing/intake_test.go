@@ -225,8 +225,8 @@ func TestMachinesGetNoAnswer(t *testing.T) {
 	if n := d.sentMail(); len(n) != 0 {
 		t.Errorf("an out-of-office note caused mail: %+v", n)
 	}
-	if got := d.entries(1); len(got) != 2 {
-		t.Errorf("the note is not in the ticket: %v", got)
+	if got := d.entries(1); len(got) != 3 || got[2] != "event: loop.stopped" {
+		t.Errorf("the note is not in the ticket, or that it ends there: %v", got)
 	}
 	d.must(mail{from: "robot@client.test", to: []string{"help@example.test"}, subject: "Report", text: "42", header: "Auto-Submitted: auto-generated\r\n"})
 	if n := len(d.tickets()); n != 1 {

@@ -6,6 +6,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/ticketing/guard"
 	"mxdesk/ticketing/notify"
 )
 
@@ -29,6 +30,10 @@ type actor struct {
 	Staff    bool // and may act as staff
 	Proof    Proof
 	NoAnswer string // why he may get no automatic answer; "" if he may
+
+	Loop    guard.Guard         // NoAnswer is this guard's word; "" if it is not
+	mailbox address.Address     // where he is answered
+	said    func() guard.Letter // what he wrote; nil if no letter did
 }
 
 // letterTrace is the record of every decision on a letter, as stored with it.

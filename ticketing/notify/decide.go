@@ -40,6 +40,8 @@ type Decision struct {
 	Notices []Notice
 	Posts   []Post
 	Trace   []Considered
+
+	Unanswered bool // a rule would have answered the sender, who may not be
 }
 
 // Considered is one rule of the event and what came of it.
@@ -261,6 +263,7 @@ func (d *decider) why(r *Rule, p *Person, to Audience) string {
 	case to != ToStaff && e.Machine != "":
 		return machineWrote + e.Machine
 	case r.Answer && e.NoAnswer != "":
+		d.out.Unanswered = true
 		return noAnswer + e.NoAnswer
 	case p.Inactive:
 		return Inactive
