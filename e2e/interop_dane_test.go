@@ -131,8 +131,10 @@ func daneCases() []daneCase {
 		{policyCase{name: "stripped", scenario: "DANE, STARTTLS not offered: deferred", state: "deferred", policy: "dane", reply: "does not offer STARTTLS"}, wrong},
 		{policyCase{name: "tampered", scenario: "DANE, TLSA record changed on the way (bogus): deferred", cert: self, state: "deferred", reply: "TLSA records of mx.tampered.dane.test"}, leaf},
 		{policyCase{name: "lost", scenario: "DANE, MX record changed on the way (bogus): deferred", cert: self, state: "deferred", reply: "MX lookup failed"}, leaf},
-		{policyCase{name: "pkix", scenario: "DANE, only unusable records (1 1 1): TLS, unverified", cert: self, state: "delivered", policy: "dane-unusable"},
-			func(host, _ *x509.Certificate) string { return "1 1 1 " + hashOf(host) }},
+		{
+			policyCase{name: "pkix", scenario: "DANE, only unusable records (1 1 1): TLS, unverified", cert: self, state: "delivered", policy: "dane-unusable"},
+			func(host, _ *x509.Certificate) string { return "1 1 1 " + hashOf(host) },
+		},
 		{policyCase{name: "none", scenario: "DNSSEC without TLSA records: opportunistic TLS", cert: self, state: "delivered", policy: "opportunistic"}, nil},
 	}
 }

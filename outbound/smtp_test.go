@@ -129,9 +129,12 @@ func TestPatience(t *testing.T) {
 		last       bool
 		want       time.Duration
 	}{
-		{0, true, 0}, {0, false, hastyGreeting},
-		{time.Second, true, time.Second}, {time.Second, false, time.Second},
-		{time.Hour, true, time.Hour}, {time.Hour, false, hastyGreeting},
+		{0, true, 0},
+		{0, false, hastyGreeting},
+		{time.Second, true, time.Second},
+		{time.Second, false, time.Second},
+		{time.Hour, true, time.Hour},
+		{time.Hour, false, hastyGreeting},
 	} {
 		s := &SMTP{Timeouts: smtpclient.Timeouts{Greeting: c.configured, Final: time.Hour}}
 		if got := s.timeouts(c.last); got.Greeting != c.want || got.Final != time.Hour {
