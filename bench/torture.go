@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/postgres"
 	"mxdesk/outbound/smtpclient"
 )
 
@@ -282,26 +284,17 @@ func (t *torture) count(ctx context.Context) error {
 func drained(ctx context.Context, pool *pgxpool.Pool, report func(waiting int)) error {
 	deadline := time.Now().Add(10 * time.Minute) // a mail deferred by a kill waits for its retry, a lease for its end
 	for last := -1; ; {
-		var waiting int
-		// Retries are due after minutes: what waits for nothing but its time is called up, as an operator can.
-		if _, err := pool.Exec(ctx, `UPDATE deliveries SET next_at = now() WHERE state = 'deferred' AND next_at > now()`); err != nil {
+		waiting, err := callUp(ctx, pool)
+		switch {
+		case err != nil && !postgres.Transient(err): // the database may be starting again
 			return err
-		}
-		if _, err := pool.Exec(ctx, `UPDATE lanes SET next_at = now() WHERE next_at > now()`); err != nil {
-			return err
-		}
-		if err := pool.QueryRow(ctx, `SELECT count(*) FROM deliveries`).Scan(&waiting); err != nil {
-			return err
-		}
-		if waiting == 0 {
+		case err == nil && waiting == 0:
 			return nil
-		}
-		if waiting != last {
+		case time.Now().After(deadline):
+			return errors.Join(fmt.Errorf("%d mails were not sent in ten minutes", waiting), err)
+		case err == nil && waiting != last:
 			report(waiting)
 			last = waiting
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d mails were not sent in ten minutes", waiting)
 		}
 		select {
 		case <-ctx.Done():
@@ -309,6 +302,20 @@ func drained(ctx context.Context, pool *pgxpool.Pool, report func(waiting int)) 
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// callUp makes due what waits for nothing but its retry, as an operator can, and counts what is in the queue.
+func callUp(ctx context.Context, pool *pgxpool.Pool) (waiting int, err error) {
+	for _, sql := range []string{
+		`UPDATE deliveries SET next_at = now() WHERE state = 'deferred' AND next_at > now()`,
+		`UPDATE lanes SET next_at = now() WHERE next_at > now()`,
+	} {
+		if _, err := pool.Exec(ctx, sql); err != nil {
+			return 0, err
+		}
+	}
+	err = pool.QueryRow(ctx, `SELECT count(*) FROM deliveries`).Scan(&waiting)
+	return waiting, err
 }
 
 // entries counts the entries of each letter.

@@ -27,9 +27,10 @@ import (
 )
 
 type tortureOutCmd struct {
-	Kills int    `default:"120" help:"How many times to kill."`
-	Seed  uint64 `help:"Seed of the random choices; 0 picks one."`
-	Keep  bool   `help:"Keep the folder with database and logs."`
+	Kills int           `default:"120" help:"How many times to kill."`
+	Gap   time.Duration `default:"4s" help:"Longest time from one kill to the next."`
+	Seed  uint64        `help:"Seed of the random choices; 0 picks one."`
+	Keep  bool          `help:"Keep the folder with database and logs."`
 }
 
 // tortureOut is one run: two nodes that deliver, one PostgreSQL, and a receiver that is as bad as receivers are.
@@ -51,7 +52,8 @@ type tortureOut struct {
 // kill is what was killed when.
 type kill struct {
 	at       time.Time
-	postgres bool // else a node
+	postgres bool   // else
+	node     string // by its name, or "" for both
 }
 
 // Run kills and counts. It fails when a letter is lost, or came twice without a reason.
@@ -168,6 +170,7 @@ func (t *tortureOut) torment(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
+	t.receiver.behave()
 	fmt.Printf("torture-out: %v; killed %v; %d letters enqueued\n", time.Since(begin).Round(time.Second), t.what, len(t.promised))
 	if err := drained(ctx, pool, func(waiting int) { fmt.Printf("torture-out: %d letters wait\n", waiting) }); err != nil {
 		return err
@@ -178,7 +181,7 @@ func (t *tortureOut) torment(ctx context.Context, pool *pgxpool.Pool) error {
 // enqueue commits letters to fresh recipients until it is told to stop.
 func (t *tortureOut) enqueue(ctx context.Context, pool *pgxpool.Pool, stop <-chan struct{}) {
 	q := outbound.NewQueue(pool, outbound.QueueConfig{})
-	for n := 0; ; {
+	for n, round := 0, 0; ; round++ {
 		select {
 		case <-stop:
 			return
@@ -191,9 +194,13 @@ func (t *tortureOut) enqueue(ctx context.Context, pool *pgxpool.Pool, stop <-cha
 			AutoSubmitted: "auto-generated", Subject: "Torture", Text: "Hello\n",
 		}
 		var recipients []string
-		for range 4 {
+		m.Shared = round%3 == 0 // then all four go in one transaction, or several
+		for i := range 4 {
 			n++
 			to := address.Address{Local: fmt.Sprintf("c%d", n), Domain: domain(n)}
+			if m.Shared {
+				to.Domain = domain(n - i)
+			}
 			if n%20 == 0 {
 				to.Local = refusedPrefix + to.Local
 			}
@@ -222,12 +229,7 @@ func hurry(ctx context.Context, pool *pgxpool.Pool, stop <-chan struct{}) {
 			return
 		case <-time.After(500 * time.Millisecond):
 		}
-		for _, sql := range []string{
-			`UPDATE deliveries SET next_at = now() WHERE state = 'deferred' AND next_at > now()`,
-			`UPDATE lanes SET next_at = now() WHERE next_at > now()`,
-		} {
-			pool.Exec(ctx, sql) //nolint:errcheck // PostgreSQL is killed often
-		}
+		callUp(ctx, pool) //nolint:errcheck // PostgreSQL is killed often
 	}
 }
 
@@ -237,7 +239,7 @@ func (t *tortureOut) killAll(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Duration(100+t.random.IntN(1400)) * time.Millisecond):
+		case <-time.After(t.Gap/40 + time.Duration(t.random.Int64N(int64(t.Gap)))):
 		}
 		if err := t.strike(ctx, []string{"node 0", "node 1", "both nodes", "postgres"}[t.random.IntN(4)]); err != nil {
 			return err
@@ -258,7 +260,11 @@ func (t *tortureOut) enqueued() int {
 func (t *tortureOut) strike(ctx context.Context, what string) error {
 	t.mu.Lock()
 	t.what[what]++
-	t.kills = append(t.kills, kill{time.Now(), what == "postgres"})
+	k := kill{at: time.Now(), postgres: what == "postgres"}
+	if i, ok := strings.CutPrefix(what, "node "); ok {
+		k.node = "mx" + i + ".example.test"
+	}
+	t.kills = append(t.kills, k)
 	t.mu.Unlock()
 	if what == "postgres" {
 		if pid := postmasterOf(filepath.Join(t.dir, "postgres", "data")); pid != 0 {
@@ -308,70 +314,4 @@ func postmasterOf(data string) int {
 		return 0
 	}
 	return pid
-}
-
-// count holds what was received against what was promised, and what the queue says of it.
-func (t *tortureOut) count(ctx context.Context, pool *pgxpool.Pool) error {
-	rows, err := pool.Query(ctx, `SELECT recipient, outcome FROM deliveries_done`)
-	if err != nil {
-		return err
-	}
-	outcome := map[string]string{}
-	var recipient, what string
-	if _, err := pgx.ForEachRow(rows, []any{&recipient, &what}, func() error { outcome[recipient] = what; return nil }); err != nil {
-		return err
-	}
-	sums := map[string]int{}
-	var lost, wrong, twice, unexplained int
-	for _, r := range t.promised {
-		got := t.receiver.of(r)
-		sums[outcome[r]]++
-		refused := strings.HasPrefix(r, refusedPrefix)
-		switch {
-		case outcome[r] == "" || outcome[r] == "delivered" && len(got) == 0:
-			lost++
-		case refused != (outcome[r] == "failed") || refused && len(got) > 0:
-			wrong++
-		case outcome[r] != "delivered" && outcome[r] != "unknown" && !refused:
-			wrong++
-		}
-		if len(got) > 1 {
-			twice++
-			if !t.explained(got) {
-				unexplained++
-			}
-		}
-	}
-	fmt.Printf("enqueued       %d\noutcomes       %v\nlost           %d\nwrong outcome  %d\n", len(t.promised), sums, lost, wrong)
-	fmt.Printf("received twice %d (%d of these without a kill or a lost answer)\n", twice, unexplained)
-	if lost+wrong+unexplained > 0 {
-		return fmt.Errorf("a promise was broken; the logs are in %s", t.dir)
-	}
-	return nil
-}
-
-// explained tells whether each copy but the last had to be followed by another: its answer never left the receiver, or the
-// node was killed before it could record it, which it cannot do while PostgreSQL is away.
-func (t *tortureOut) explained(got []reception) bool {
-	for _, r := range got[:len(got)-1] {
-		if !r.silent && !t.killedAfter(r.at) {
-			return false
-		}
-	}
-	return true
-}
-
-func (t *tortureOut) killedAfter(at time.Time) bool {
-	window := killWindow
-	for _, k := range t.kills {
-		if d := k.at.Sub(at); k.postgres && d > -5*time.Second && d < killWindow {
-			window = 15 * time.Second
-		}
-	}
-	for _, k := range t.kills {
-		if d := k.at.Sub(at); !k.postgres && d > -100*time.Millisecond && d < window {
-			return true
-		}
-	}
-	return false
 }

@@ -7,18 +7,28 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"math/big"
 	"testing"
 	"time"
 )
 
-// Certificate makes a self-signed certificate for the names: the configuration of a server, and the roots by which a client
-// believes it.
+// Certificate is NewCertificate for a test.
 func Certificate(t testing.TB, names ...string) (server *tls.Config, roots *x509.CertPool) {
 	t.Helper()
+	server, roots, err := NewCertificate(names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server, roots
+}
+
+// NewCertificate makes a self-signed certificate for the names: the configuration of a server, and the roots by which a client
+// believes it.
+func NewCertificate(names ...string) (server *tls.Config, roots *x509.CertPool, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatalf("make a key: %v", err)
+		return nil, nil, fmt.Errorf("make a key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "smtptest"}, DNSNames: names,
@@ -28,13 +38,13 @@ func Certificate(t testing.TB, names ...string) (server *tls.Config, roots *x509
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatalf("make a certificate: %v", err)
+		return nil, nil, fmt.Errorf("make a certificate: %w", err)
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatalf("read the certificate back: %v", err)
+		return nil, nil, fmt.Errorf("read the certificate back: %w", err)
 	}
 	roots = x509.NewCertPool()
 	roots.AddCert(leaf)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}}, roots
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}}, roots, nil
 }
