@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -21,6 +22,8 @@ const (
 	maxPlaces  = 8               // for questions to the database that strangers caused
 	answerTime = 5 * time.Second // for one of them
 )
+
+var nameForm = regexp.MustCompile(`^[a-z0-9.-]+$`)
 
 // ServeHTTP answers HTTP-01 (RFC 8555 section 8.3). The path's last part is the token.
 func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +94,7 @@ func normal(name string) string { return strings.ToLower(strings.TrimSuffix(name
 // challenge asks the database for an answer. Only names of ours ever have one: what is not being ordered is not there.
 // Strangers can make us ask, so only a few ask at a time.
 func (m *Manager) challenge(ctx context.Context, name, kind string) (token string, answer []byte, err error) {
-	if name = normal(name); name == "" || len(name) > maxName {
+	if name = normal(name); len(name) > maxName || !nameForm.MatchString(name) {
 		return "", nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
