@@ -138,9 +138,9 @@ func (d *desk) setUp(t *testing.T) {
 	d.token = strings.TrimSpace(d.command(t, "admin", "token", d.organisation, "--name", "stories"))
 	d.w.publish(t, "mx."+d.name, d.ip, d.command(t, "dns", "--offline"))
 	// A change takes effect within a second.
-	eventually(t, "the server knows the organisation", func() bool {
-		_, code := d.request(t, "/v1/categories")
-		return code == http.StatusOK
+	eventually(t, "the server knows the organisation and its agent", func() bool {
+		body, code := d.request(t, "/v1/staff")
+		return code == http.StatusOK && strings.Contains(string(body), "anna@"+staffDomain)
 	})
 }
 
