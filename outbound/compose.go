@@ -34,6 +34,7 @@ type Draft struct {
 	Subject      string
 	Text         string
 	HTML         string
+	Prepared     []byte // the header from Content-Type on, and the body, in place of what follows
 	Attachments  []Attachment
 	Omitted      []Attachment // without Data: too large to travel; the text names them
 }
@@ -54,6 +55,10 @@ func Compose(d *Draft) []byte {
 	c := composer{draft: d}
 	c.Grow(2048 + 2*len(d.Text) + 2*len(d.HTML) + attachedSize(d.Attachments)*7/5)
 	c.header()
+	if d.Prepared != nil {
+		c.Write(d.Prepared)
+		return c.Bytes()
+	}
 	within, beside := splitInline(d.HTML, d.Attachments)
 	if len(beside) == 0 {
 		c.body(within)

@@ -36,6 +36,12 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 	if !validMessageID(d.MessageID) {
 		d.MessageID = who.signer.MessageID(from.Domain, l.TicketNumber, l.DeliveryID)
 	}
+	anyTLS := false
+	if c.TicketNumber == 0 && c.BodyText == "" {
+		if d.Prepared, anyTLS, err = preparedBody(ctx, w.q.pool, l.OrganisationID, l.MessageID); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := addressDraft(d, l, c, who.signer); err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +58,7 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 		return nil, nil, fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	return &Letter{
-		Organisation: l.OrganisationID, Delivery: l.DeliveryID, To: to, Body: body, RequireTLS: l.RequireTLS,
+		Organisation: l.OrganisationID, Delivery: l.DeliveryID, To: to, Body: body, RequireTLS: l.RequireTLS, AnyTLS: anyTLS,
 		From: who.signer.ReturnPath(from.Domain, l.DeliveryID),
 	}, release, nil
 }

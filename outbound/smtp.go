@@ -36,6 +36,9 @@ type SMTP struct {
 	BaseTLS  *tls.Config // may be nil
 	Timeouts smtpclient.Timeouts
 
+	// Observe is told how TLS went with each host; nil: nobody is.
+	Observe func(route.Session)
+
 	mu     sync.Mutex
 	idle   map[string][]*session
 	closed bool
@@ -50,6 +53,7 @@ type session struct {
 	policy string
 	relay  bool // a smart host, not one that the DNS names for the domain
 	secure bool // it was made for letters that require TLS
+	lax    bool // it was made for one that takes any
 	reused bool
 	timer  *time.Timer // while idle
 }
@@ -165,6 +169,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.timeouts(i+1 == len(targets)),
 		}
 		client, err := smtpclient.Connect(ctx, nc, cfg)
+		s.observe(ctx, domain, t, nc.LocalAddr(), client, err)
 		if errors.Is(err, smtpclient.ErrTLS) && cfg.TLS == smtpclient.TLSOpportunistic && !cfg.Implicit {
 			if nc, err = s.Dialer.Dial(ctx, t); err == nil {
 				cfg.TLS = smtpclient.TLSNone
@@ -228,6 +233,10 @@ func (c *smtpConnection) pool(secure bool) string {
 
 // Close satisfies Connection.
 func (c *smtpConnection) Close() {
+	if c.session != nil && c.session.lax {
+		c.session.client.Quit(context.Background()) // bounded by Timeouts.Quit
+		c.session = nil
+	}
 	if c.session != nil {
 		c.smtp.keep(c.pool(c.session.secure), c.session)
 		c.session = nil
@@ -268,17 +277,21 @@ func (c *smtpConnection) SendAll(ctx context.Context, l *Letter, to []address.Ad
 
 // open gives the connection for the next letter. One that lay idle is used again.
 func (c *smtpConnection) open(ctx context.Context, l *Letter) (*session, error) {
-	if c.session != nil && c.session.secure != l.RequireTLS {
+	if c.session != nil && (c.session.secure != l.RequireTLS || c.session.lax != l.AnyTLS) {
 		c.Close()
 	}
-	if c.session == nil {
+	if c.session == nil && !l.AnyTLS {
 		c.session = c.smtp.take(c.pool(l.RequireTLS))
 	}
 	if c.session == nil {
+		if l.AnyTLS {
+			ctx = route.AnyTLS(ctx)
+		}
 		s, err := c.smtp.connect(ctx, l.To.Domain, c.hosts, l.RequireTLS)
 		if err != nil {
 			return nil, err
 		}
+		s.lax = l.AnyTLS
 		c.session = s
 	}
 	return c.session, nil

@@ -18,6 +18,7 @@ const (
 	lockSweep      = 2
 	lockPartitions = 3
 	lockForget     = 4
+	lockReports    = 20
 	lockRotate     = 5
 )
 

@@ -15,6 +15,7 @@ type Letter struct {
 	To           address.Address
 	Body         []byte // CRLF line ends; not to be changed
 	RequireTLS   bool   // over a connection that is encrypted and whose host is verified, or not at all
+	AnyTLS       bool   // whatever the TLS policies of the site say
 }
 
 // Transport brings letters to where a lane leads.

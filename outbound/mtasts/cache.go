@@ -2,6 +2,8 @@ package mtasts
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"mxdesk/internal/dns"
+	"mxdesk/internal/report"
 )
 
 const (
@@ -62,6 +65,7 @@ type memo struct {
 	readAt  time.Time
 	failed  time.Time // when a fetch last failed
 	problem string    // id for which it failed
+	why     string    // as TLS reports name it
 }
 
 // Policy is the policy of a domain, an A-label name; the zero Policy if it has none. Doc.go has the table. An error means
@@ -91,6 +95,9 @@ func (c *Cache) find(ctx context.Context, domain string) (Policy, error) {
 	}
 	c.keep(domain, m)
 	if !m.entry.valid(now) {
+		if err == nil && published && m.problem == id {
+			return Policy{Problem: m.why}, nil
+		}
 		return Policy{}, nil
 	}
 	return m.entry.Policy, nil
@@ -101,7 +108,7 @@ func (c *Cache) renew(ctx context.Context, domain, id string, m memo) memo {
 	p, err := Fetch(ctx, c.Client, domain)
 	if err != nil {
 		c.Log.Warn("MTA-STS policy not renewed", "domain", domain, "id", id, "error", err)
-		m.failed, m.problem = c.now(), id
+		m.failed, m.problem, m.why = c.now(), id, problemOf(err)
 		return m
 	}
 	p.ID = id
@@ -110,6 +117,18 @@ func (c *Cache) renew(ctx context.Context, domain, id string, m memo) memo {
 		c.Log.Warn("MTA-STS policy not stored", "domain", domain, "error", err)
 	}
 	return m
+}
+
+// problemOf is what a TLS report says of a policy that could not be fetched (RFC 8460 section 4.3.2.2).
+func problemOf(err error) string {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return report.STSWebPKIInvalid
+	case errors.Is(err, ErrPolicy):
+		return report.STSInvalid
+	}
+	return report.STSFetchError
 }
 
 // recall asks the memory, then the store, and the memory again when the store is away.

@@ -37,10 +37,21 @@ type Policy struct {
 	Mode   Mode
 	MX     []string // host names in lower case; "*." in front stands for one label
 	MaxAge time.Duration
+
+	Problem string // why the one that the DNS speaks of is not known, as TLS reports name it; only without a policy
 }
 
 // Enforced tells whether the policy forbids delivery to other hosts, and without a valid certificate.
 func (p Policy) Enforced() bool { return p.Mode == Enforce }
+
+// Lines are the policy as TLS reports show it (RFC 8460 section 4.4).
+func (p Policy) Lines() []string {
+	lines := []string{"version: STSv1", "mode: " + string(p.Mode)}
+	for _, mx := range p.MX {
+		lines = append(lines, "mx: "+mx)
+	}
+	return append(lines, "max_age: "+strconv.Itoa(int(p.MaxAge/time.Second)))
+}
 
 // Matches tells whether a host, named without trailing dot, is one of the policy's (RFC 8461 section 4.1).
 func (p Policy) Matches(host string) bool {

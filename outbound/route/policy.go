@@ -41,6 +41,7 @@ func (r *Router) secure(ctx context.Context, domain string, hosts []Host) ([]Hos
 		h, err := demand(hosts[i], t, policy, domain)
 		if err != nil {
 			refused = err
+			r.observe(domain, h, t, err)
 			continue
 		}
 		out = append(out, h)
@@ -96,6 +97,7 @@ func (r *Router) lookupTLSA(ctx context.Context, hosts []Host) []tlsa {
 // demand is the decision (pure): what the connection to h must be. The error, for a host that must not be
 // used, wraps ErrPolicy.
 func demand(h Host, t tlsa, policy mtasts.Policy, domain string) (Host, error) {
+	h.Published = published(h.Name, t, policy)
 	if t.err != nil { // an attacker may have hidden the records (RFC 7672 section 2.1.2)
 		return h, fmt.Errorf("%w: TLSA records of %s: %w", ErrPolicy, h.Name, t.err)
 	}

@@ -38,6 +38,7 @@ type Host struct {
 	Auth      *smtpclient.Auth      // for a smart host
 	Authentic bool                  // every DNS answer on the way here was vouched for by a validating resolver (what DANE needs)
 	Trusted   bool                  // configured by the operator: may be a private address
+	Published Published             // what there is to report on
 }
 
 // Error is why there is no host for a domain.
@@ -70,6 +71,9 @@ type Router struct {
 
 	// MTASTS finds the MTA-STS policy of a domain; an error means that it is not known whether there is one. nil: none has.
 	MTASTS func(ctx context.Context, domain string) (mtasts.Policy, error)
+
+	// Observe is told of hosts that are ruled out before there is a session; nil: nobody is.
+	Observe func(Session)
 }
 
 // Smarthost is a relay that takes all mail of an organisation.
@@ -110,6 +114,9 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 	hosts, err := r.choose(exchangers, r.resolve(ctx, exchangers), authentic)
 	if err != nil {
 		return nil, err
+	}
+	if ctx.Value(anyTLS{}) != nil {
+		return hosts, nil
 	}
 	return r.secure(ctx, domain, hosts)
 }

@@ -17,6 +17,7 @@ type Record struct {
 	Testing    bool   // t=y
 	StrictDKIM bool
 	StrictSPF  bool
+	Reports    string // rua=, as it stands there
 
 	invalid   bool // p=, sp= or np= is not valid
 	reporting bool // rua= has a valid URI
@@ -70,7 +71,7 @@ func (r *Record) set(name, value string) {
 	case "aspf":
 		r.StrictSPF = word == "s"
 	case "rua":
-		r.reporting = hasURI(value)
+		r.Reports, r.reporting = value, hasURI(value)
 	}
 }
 

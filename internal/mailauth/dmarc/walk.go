@@ -111,6 +111,12 @@ func (p *path) organization() string {
 	return p.start
 }
 
+// Organization is the organizational domain of a domain, which is in lower case and in A-labels.
+func Organization(ctx context.Context, r dns.Resolver, domain string) (string, error) {
+	p := newTree(r).walk(ctx, domain)
+	return p.organization(), p.err
+}
+
 // isRegistry tells whether the domain is one below which strangers have their domains.
 func (n *node) isRegistry() bool {
 	if n.record.PSD == "u" {
