@@ -58,7 +58,7 @@ func wordsOf(text string) []character {
 				mark, until = len(list), i+n
 			}
 		}
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		if isWordRune(r) {
 			list = append(list, character{r: r})
 		}
 		lineStart = r == '\n' || lineStart && (r == ' ' || r == '>')
@@ -68,6 +68,8 @@ func wordsOf(text string) []character {
 	}
 	return list
 }
+
+func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // bracketed is the length of what stands in brackets at the beginning of s; 0: nothing.
 func bracketed(s string) int {
@@ -147,14 +149,13 @@ func (c *htmlCutter) complete() bool {
 
 // text writes a text as far as it belongs to the words.
 func (c *htmlCutter) text(s string) {
-	before := c.complete()
-	if before && strings.TrimSpace(s) != "" && c.shown {
+	if c.shown && c.complete() && (strings.ContainsFunc(s, isWordRune) || strings.HasPrefix(strings.TrimSpace(s), "--")) {
 		c.state = done
 		return
 	}
 	last := 0 // behind the last character that was wanted
 	for i, r := range s {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+		if !isWordRune(r) {
 			continue
 		}
 		for c.at < len(c.want) && c.want[c.at].r != r && c.want[c.at].end > c.at {

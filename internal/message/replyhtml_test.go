@@ -14,6 +14,7 @@ func TestReplyHTML(t *testing.T) {
 		{"a picture", "<p>See " + picture + " there</p>", "See [screen] there", "<p>See " + picture + " there</p>"},
 		{"a picture behind the words", "<div>See:</div>" + picture + "<div>On Monday Bob wrote:</div>", "See:", "<div>See:</div>" + picture + "<div></div>"},
 		{"a picture alone", picture, "", picture},
+		{"punctuation before a picture", "<p>Look at <b>this</b>: " + picture + "</p><p>--<br>Bob</p>", "Look at this:", "<p>Look at <b>this</b>: " + picture + "</p><p></p>"},
 		{"a link", `<p>Look <a href="https://x.test/1">here</a> now</p>`, "Look here <https://x.test/1> now", `<p>Look <a href="https://x.test/1">here</a> now</p>`},
 		{"a list", "<ol><li>one<li>two</ol>", "1. one\n2. two", "<ol><li>one<li>two</li></li></ol>"},
 		{"left open", "<div><table><tr><td>Hi", "Hi", "<div><table><tr><td>Hi</td></tr></table></div>"},

@@ -106,6 +106,13 @@ func (t *Template) appendParagraphs(dst []byte, v *Values, left []bool) []byte {
 			}
 			open = false
 			continue
+		case r.isHTML(v):
+			if open {
+				dst = append(dst, "</p>\n"...)
+			}
+			open = false
+			dst = append(r.pieces[0].appendHTML(dst, v), '\n')
+			continue
 		case open:
 			dst = append(dst, "<br>\n"...)
 		default:
@@ -120,6 +127,11 @@ func (t *Template) appendParagraphs(dst []byte, v *Values, left []bool) []byte {
 		dst = append(dst, "</p>\n"...)
 	}
 	return dst
+}
+
+// isHTML tells whether the row is nothing but words that are HTML already: these stand in no paragraph of ours.
+func (r *row) isHTML(v *Values) bool {
+	return v.BodyHTML != "" && len(r.pieces) == 1 && r.pieces[0].mask != nil && r.pieces[0].mask.name == "Body"
 }
 
 func (p *piece) appendText(dst []byte, v *Values) []byte {

@@ -353,3 +353,16 @@ func BenchmarkRender(b *testing.B) {
 		}
 	})
 }
+
+// TestBodyHTML: words that are HTML already stand in the HTML body as they are, and in no paragraph; the text body has the text.
+func TestBodyHTML(t *testing.T) {
+	c, err := Compile("s", "Before\n{{body}}\n\nOf {{originator}}: {{body}}", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, html := c.Render(&Values{Body: "a b", BodyHTML: "<p>a <b>b</b></p>", Originator: "<Bob>"})
+	const want = "<p>Before</p>\n<div><p>a <b>b</b></p></div>\n<p>Of &lt;Bob&gt;: <div><p>a <b>b</b></p></div></p>\n"
+	if html != want || text != "Before\na b\n\nOf <Bob>: a b\n" {
+		t.Errorf("%s\n%s", html, text)
+	}
+}
