@@ -130,6 +130,9 @@ func (s *server) openDatabase(ctx context.Context) error {
 	if s.pool, err = postgres.Pool(ctx, url, s.cfg.Database.PoolSize); err != nil {
 		return err
 	}
+	if err := postgres.Await(ctx, s.pool, time.Minute, s.log); err != nil {
+		return err
+	}
 	if err := migrations.CheckServer(ctx, s.pool); err != nil {
 		return err
 	}

@@ -172,7 +172,11 @@ func (t *tortureOut) torment(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	t.receiver.behave()
 	fmt.Printf("torture-out: %v; killed %v; %d letters enqueued\n", time.Since(begin).Round(time.Second), t.what, len(t.promised))
-	if err := drained(ctx, pool, func(waiting int) { fmt.Printf("torture-out: %d letters wait\n", waiting) }); err != nil {
+	err = drained(ctx, pool, func(waiting int) {
+		fmt.Printf("torture-out: %d letters wait\n", waiting)
+		err = errors.Join(err, t.revive(ctx)) // a node that met a database in recovery may have given up
+	})
+	if err != nil {
 		return err
 	}
 	return t.count(ctx, pool)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -78,6 +79,31 @@ func Pool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
 	}
 	pool.Store(p)
 	return p, nil
+}
+
+// Await waits until the server takes connections, for as long as patience: one that recovers from a crash does so soon. An error
+// that time does not heal, such as a wrong password, is returned at once.
+func Await(ctx context.Context, p *pgxpool.Pool, patience time.Duration, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for tries := 0; ; tries++ {
+		err := p.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		if tries == 0 && Transient(err) {
+			log.Warn("PostgreSQL takes no connections yet; waiting for it", "error", err, "for", patience)
+		}
+		timer := time.NewTimer(500 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+		case <-timer.C:
+		}
+		if !Transient(err) || ctx.Err() != nil {
+			return fmt.Errorf("connect to PostgreSQL: %w", err)
+		}
+	}
 }
 
 // Transient tells whether a transaction that failed with err may succeed when it is tried again:

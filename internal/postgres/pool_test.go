@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -50,6 +51,43 @@ func TestPool(t *testing.T) {
 			t.Errorf("%s is %q, %v; want %q", setting, got, err, want)
 		}
 	}
+}
+
+func TestAwait(t *testing.T) {
+	dir := clusterDir(t)
+	s, _ := start(t, dir)
+	ctx := testContext(t)
+	pool, err := Pool(ctx, s.URL(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Await(ctx, pool, time.Millisecond, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a server that is down does not answer")
+	}
+	warned := make(warnings, 1)
+	ended := make(chan error, 1)
+	go func() { ended <- Await(ctx, pool, time.Minute, slog.New(slog.NewTextHandler(warned, nil))) }()
+	select {
+	case <-warned:
+	case err := <-ended:
+		t.Fatalf("did not wait: %v", err)
+	}
+	start(t, dir)
+	if err := <-ended; err != nil {
+		t.Errorf("after its start: %v", err)
+	}
+}
+
+// warnings receives each line of a log.
+type warnings chan string
+
+func (w warnings) Write(b []byte) (int, error) {
+	w <- string(b)
+	return len(b), nil
 }
 
 func TestPoolLeavesAServerThatBecameReadOnly(t *testing.T) {
