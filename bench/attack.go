@@ -313,6 +313,6 @@ func (a *attack) number(ctx context.Context, f *findings, query string, args ...
 
 // settle waits until all mail has left, and returns what came to an address since.
 func (a *attack) settle(ctx context.Context, f *findings, to string) []sunk {
-	f.check("outgoing mail", drained(ctx, a.pool, func(int) {}))
+	f.check("outgoing mail", drained(ctx, a.pool, func(int) error { return nil }))
 	return a.sink.letters(func(l sunk) bool { return strings.HasSuffix(l.to, to) })
 }

@@ -244,7 +244,11 @@ func (t *torture) count(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	if err := drained(ctx, pool, func(waiting int) { fmt.Printf("torture: %d mails wait to be sent\n", waiting) }); err != nil {
+	err = drained(ctx, pool, func(waiting int) error {
+		_, err := fmt.Printf("torture: %d mails wait to be sent\n", waiting)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	entries, err := t.entries(ctx)
@@ -280,10 +284,10 @@ func (t *torture) count(ctx context.Context) error {
 	return nil
 }
 
-// drained waits until nothing waits to be sent; it reports how much does, when that changes.
-func drained(ctx context.Context, pool *pgxpool.Pool, report func(waiting int)) error {
+// drained waits until nothing waits to be sent; it reports how much does, every ten seconds.
+func drained(ctx context.Context, pool *pgxpool.Pool, report func(waiting int) error) error {
 	deadline := time.Now().Add(10 * time.Minute) // a mail deferred by a kill waits for its retry, a lease for its end
-	for last := -1; ; {
+	for due := time.Now(); ; {
 		waiting, err := callUp(ctx, pool)
 		switch {
 		case err != nil && !postgres.Transient(err): // the database may be starting again
@@ -292,9 +296,11 @@ func drained(ctx context.Context, pool *pgxpool.Pool, report func(waiting int)) 
 			return nil
 		case time.Now().After(deadline):
 			return errors.Join(fmt.Errorf("%d mails were not sent in ten minutes", waiting), err)
-		case err == nil && waiting != last:
-			report(waiting)
-			last = waiting
+		case err == nil && time.Now().After(due):
+			if err := report(waiting); err != nil {
+				return err
+			}
+			due = time.Now().Add(10 * time.Second)
 		}
 		select {
 		case <-ctx.Done():

@@ -172,9 +172,9 @@ func (t *tortureOut) torment(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	t.receiver.behave()
 	fmt.Printf("torture-out: %v; killed %v; %d letters enqueued\n", time.Since(begin).Round(time.Second), t.what, len(t.promised))
-	err = drained(ctx, pool, func(waiting int) {
+	err = drained(ctx, pool, func(waiting int) error {
 		fmt.Printf("torture-out: %d letters wait\n", waiting)
-		err = errors.Join(err, t.revive(ctx)) // a node that met a database in recovery may have given up
+		return t.revive(ctx) // what was struck last may have met a database that was not up
 	})
 	if err != nil {
 		return err
