@@ -162,6 +162,7 @@ func defaultSettings() Settings {
 		AutoPerFiveMinutes: 5,
 		AutoPerDay:         40,
 		IncludeAttachments: true,
+		MTASTS:             "none",
 		AttachmentLinkDays: 30,
 		LoopGuards:         true,
 	}
