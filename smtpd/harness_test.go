@@ -38,6 +38,7 @@ const patience = 10 * time.Second
 type fakeBackend struct {
 	check   func(ctx context.Context, sender, recipient address.Address) error
 	deliver func(ctx context.Context, l *message.Letter) (id.ID, error)
+	forget  bool // keep no letter
 
 	mu      sync.Mutex
 	letters []message.Letter
@@ -61,6 +62,9 @@ func (f *fakeBackend) Deliver(ctx context.Context, l *message.Letter) (id.ID, er
 		if v, err := f.deliver(ctx, l); err != nil {
 			return v, err
 		}
+	}
+	if f.forget {
+		return l.ID, nil
 	}
 	kept := *l
 	kept.Raw = bytes.Clone(l.Raw)

@@ -2,10 +2,7 @@ package smtpd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -266,78 +263,3 @@ func TestConcurrentSessions(t *testing.T) {
 type goroutine struct{ testing.TB }
 
 func (g goroutine) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
-
-// FuzzSession throws the same octets at every state of a session. Nothing may panic, hang or leak, every reply is
-// well formed, and a letter is taken only when its end was said.
-func FuzzSession(f *testing.F) {
-	for _, s := range []string{
-		"MAIL FROM:<a@b.example>\r\nRCPT TO:<help@example.test>\r\nBDAT 3 LAST\r\nx\r\nQUIT\r\n", "\r\n.\r\nQUIT\r\n", "x\n.\r\n", "BDAT 5\r\nRSET\r\n",
-		"\x00\xff\r\n", "EHLO x\r\nSTARTTLS\r\n", "DATA\r\n.\r\n", "RCPT TO:<postmaster>\r\nRSET\r\nNOOP\r\n", "BDAT 99999999999 LAST\r\n",
-	} {
-		f.Add(s)
-	}
-	prefixes := []string{
-		"", "EHLO x\r\n", "HELO x\r\n", "MAIL FROM:<>\r\n", "MAIL FROM:<>\r\nRCPT TO:<help@example.test>\r\n",
-		"MAIL FROM:<>\r\nRCPT TO:<help@example.test>\r\nDATA\r\n", "MAIL FROM:<>\r\nRCPT TO:<help@example.test>\r\nBDAT 4\r\na\r\n\r",
-	}
-	f.Fuzz(func(t *testing.T, input string) {
-		s, err := New(Config{
-			Hostname: "mx.example.test", DefaultDomain: "example.test", Listen: []string{"127.0.0.1:0"}, SpoolDir: t.TempDir(),
-			Log: slog.New(slog.NewTextHandler(panicFails{t}, &slog.HandlerOptions{Level: slog.LevelError})),
-		}, &fakeBackend{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Run(ctx) }()
-		for i, prefix := range prefixes {
-			conn, err := net.Dial("tcp", s.Addrs()[0].String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := newPeer(t, conn)
-			p.want("220")
-			if i > 2 {
-				p.do("EHLO x\r\n", "250")
-			}
-			for _, line := range strings.SplitAfter(prefix, "\r\n")[:strings.Count(prefix, "\r\n")] {
-				if p.send(line); !strings.HasPrefix(line, "a") && !strings.HasPrefix(line, "BDAT") {
-					if _, err := p.reply(); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			_, _ = io.WriteString(conn, input)
-			_ = conn.(*net.TCPConn).CloseWrite()
-			for {
-				got, err := p.reply()
-				var timeout net.Error
-				if errors.As(err, &timeout) && timeout.Timeout() {
-					t.Fatalf("%q then %q: hangs", prefix, input)
-				}
-				if err != nil {
-					if got != "" && errors.Is(err, io.EOF) {
-						t.Fatalf("half a reply: %q", got)
-					}
-					break
-				}
-			}
-			conn.Close()
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
-// panicFails fails the test when a panic is logged.
-type panicFails struct{ t *testing.T }
-
-func (p panicFails) Write(b []byte) (int, error) {
-	if strings.Contains(string(b), "panic") {
-		p.t.Errorf("%s", b)
-	}
-	return len(b), nil
-}
