@@ -63,7 +63,7 @@ func TestOverSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"From: x@evil.test", "To: y@evil.test", "Cc: z@evil.test", "Subject: other", "Reply-To: x@evil.test", "List-Unsubscribe: <https://evil.test>", "Content-Type: text/html"} {
+	for _, field := range []string{"From: x@evil.test", "To: y@evil.test", "Cc: z@evil.test", "Subject: other", "Reply-To: x@evil.test", "List-Unsubscribe: <https://evil.test>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click", "Content-Type: text/html"} {
 		for _, v := range verify(t, append([]byte(field+"\r\n"), letter...), keys) {
 			if v.Err == nil {
 				t.Errorf("%q added, and a signature still holds", field)

@@ -17,7 +17,7 @@ const (
 // 2231 section 4 has it, and in numbered pieces (section 3) when it is long. The value is clean already.
 func parameter(name, value string) []string {
 	if len(value) > maxParameter {
-		value = strings.ToValidUTF8(value[:maxParameter], "")
+		value = strings.TrimSpace(strings.ToValidUTF8(value[:maxParameter], ""))
 	}
 	var pieces []string
 	var piece strings.Builder

@@ -120,7 +120,7 @@ func TestLinksInMails(t *testing.T) {
 	if !leaveMark.MatchString(m.Text) || !m.Linked {
 		t.Errorf("no link to leave, or none to files: %+v", m)
 	}
-	if !strings.Contains(m.HTML, `<p>Look at <b>this</b>: <img src="cid:pic@x"/></p>`) || strings.Contains(m.HTML, "old words") || strings.Contains(m.Text, "old words") {
+	if !strings.Contains(m.HTML, `<p>Look at <b>this</b>: <img src="cid:pic@x"></p>`) || strings.Contains(m.HTML, "old words") || strings.Contains(m.Text, "old words") {
 		t.Errorf("HTML %s", m.HTML)
 	}
 	found := fileLink.FindStringSubmatch(m.Text)
