@@ -137,7 +137,7 @@ func TestOneMessageIDInManyTickets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(d.clock())
+	w := newWorld(d.clock(), d.dir.guards)
 	if err := w.load(context.Background(), d.pool, wantedBy([]*job{j}), false); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestOneMessageForManyAgents(t *testing.T) {
 
 // Batches of two writers lock the addresses they write in one order, or each would wait for the other.
 func TestAddressesAreWrittenInOrder(t *testing.T) {
-	w := newWorld(time.Now())
+	w := newWorld(time.Now(), nil)
 	s := scene{world: w, org: &Organisation{ID: 1}}
 	for i := range 50 {
 		name := fmt.Sprintf("c%d@client.test", (i*37)%50)

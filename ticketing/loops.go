@@ -174,7 +174,7 @@ func (p *parcel) said() guard.Letter {
 			files[i] = a.SHA256
 		}
 		p.words = &guard.Letter{
-			Words: guard.Words(c.Subject, text, files...), Whole: guard.Words(c.Subject, c.Text),
+			Words: guard.Words(c.Subject, text, files...), Begin: guard.Begin(c.Subject, text),
 			Answers: len(p.own)+len(p.signed) > 0 || p.tag != 0,
 		}
 	}
@@ -209,7 +209,7 @@ func (s *scene) countAnswer(p *Participant, m *outbound.Message) {
 	c.Auto.DayCount++
 	c.added++
 	if s.by.said != nil {
-		c.memory.Answered(s.now, s.by.said(), guard.Words(m.Subject, m.Text))
+		c.memory.Answered(s.now, s.by.said(), guard.Begin(m.Subject, m.Text))
 	}
 }
 

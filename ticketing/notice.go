@@ -63,7 +63,7 @@ func (s *scene) tell(t *Ticket, h happening) {
 	decision := notify.Decide(s.org.policy, ev, s.people(t))
 	s.trace.Notifications = append(s.trace.Notifications, notificationTrace{string(h.event), decision.Trace})
 	h.written = map[writing]written{}
-	if decision.Unanswered && s.by.Loop != "" {
+	if s.by.Loop == guard.OwnWords || s.by.Loop != "" && decision.Unanswered {
 		s.answerStopped(t)
 	}
 	h.shared = s.sharesMail(t, h, decision.Notices)
@@ -126,7 +126,7 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		m.Shared = shared
 		s.addLinks(t, &m, v, h)
 		mail.message = s.write(t, m, tpl, v)
-		mail.words = s.exactly(mail.message)
+		mail.words = s.exactly(mail.message, h.entry.Body)
 		h.written[w] = mail
 	}
 	m := &s.messages[mail.message]
@@ -302,15 +302,15 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 	v := s.values(t, Entry{})
 	v.WhatHappened, v.Staff = words, p.Role == StaffRole
 	message := s.write(t, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v)
-	if s.may(t, p, s.exactly(message)) {
+	if s.may(t, p, s.exactly(message, "")) {
 		s.deliver(message, p)
 	}
 }
 
-// exactly is the print of a message of the world.
-func (s *scene) exactly(message int) guard.Print {
+// exactly is the print of a message of the world, with the words that it tells of: an acknowledgement does not repeat them.
+func (s *scene) exactly(message int, about string) guard.Print {
 	m := &s.messages[message]
-	return guard.Exact(m.Subject, strings.ReplaceAll(m.Text, outbound.LeaveMark("", m.ID), ""))
+	return guard.Exact(m.Subject, strings.ReplaceAll(m.Text, outbound.LeaveMark("", m.ID), ""), about)
 }
 
 // sendReceipt tells a staff member which of his commands were done and which not.

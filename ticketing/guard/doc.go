@@ -22,7 +22,7 @@
 //
 // Letters that say they are a machine's are not answered (package notify); the guards are for those that say nothing.
 //
-//   - Its words come back to us: an echo, or a list that sends us our own letter (OwnWords).
+//   - Our words come back to us: an echo, or a list that sends us our own letter, with a footer perhaps (OwnWords).
 //   - It says the same again (SameWords): within five minutes once, within a day twice. Only new words count, without digits,
 //     addresses and the words of its own subject: an answering machine varies these. A person who asks the same twice is not
 //     told twice that we have it; his ticket opens all the same.
@@ -35,6 +35,7 @@
 //
 // A loop that these rules see ends after three automatic letters. What they do not see is bounded by token buckets
 // (TicketLimits, AddressLimits), by the chain (20 letters to one address without an act of a person between them), and by
-// the letter itself: the same one does not go twice to one address within five minutes. A bucket that is empty keeps the
+// the letter itself: the same one does not go twice to one address within five minutes (an acknowledgement is the same if what
+// it acknowledges is). A bucket that is empty keeps the
 // address silent until half of it is back, so that a loop does not trickle. Every guard arms itself again.
 package guard

@@ -154,8 +154,8 @@ func TestChain(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	human := func(words Print) Letter { return Letter{Words: words, Whole: words} }
-	answers := func(words Print) Letter { return Letter{Words: words, Whole: words, Answers: true} }
+	human := func(words Print) Letter { return Letter{Words: words, Begin: words} }
+	answers := func(words Print) Letter { return Letter{Words: words, Begin: words, Answers: true} }
 	type step struct {
 		at     time.Duration
 		letter Letter
@@ -167,7 +167,7 @@ func TestJudge(t *testing.T) {
 		"the same, slowly": {
 			{0, human(1), ""}, {10 * time.Minute, human(1), ""}, {20 * time.Minute, human(1), SameWords}, {26 * time.Hour, human(1), ""},
 		},
-		"our words":       {{0, human(1), ""}, {time.Second, human(100), OwnWords}, {time.Hour, Letter{Words: 7, Whole: 100}, OwnWords}, {25 * time.Hour, human(100), ""}},
+		"our words":       {{0, human(1), ""}, {time.Second, human(100), OwnWords}, {time.Hour, Letter{Words: 7, Begin: 100}, OwnWords}, {25 * time.Hour, human(100), ""}},
 		"within seconds":  {{0, human(1), ""}, {time.Second, answers(2), ""}, {2 * time.Second, answers(3), ""}, {3 * time.Second, answers(4), Reflex}, {4 * time.Second, answers(5), Reflex}},
 		"a person's pace": {{0, human(1), ""}, {time.Minute, answers(2), ""}, {2 * time.Minute, answers(3), ""}, {3 * time.Minute, answers(4), ""}},
 		"armed again":     {{0, human(1), ""}, {time.Second, answers(2), ""}, {2 * time.Second, answers(3), ""}, {time.Minute, answers(4), ""}, {time.Minute, answers(5), ""}},
@@ -210,6 +210,13 @@ func TestWords(t *testing.T) {
 		if got := Words(c.subject, c.text, c.files...) == Words(c.subject2, c.text2, c.files2...); got != c.same {
 			t.Errorf("%s: the same is %v", c.name, got)
 		}
+	}
+	const ack = "Thank you, we have your message. It is ticket 12, and one of us will answer you."
+	if Begin("[#12] x", ack) != Begin("[list] [#12] x", ack+"\n-- \nTo leave the list, write to its owner.") || Begin("", ack) == Begin("", "No. "+ack) {
+		t.Error("Begin does not see a list's footer for what it is, or an answer above our words")
+	}
+	if Exact("a", "see http://x/1 b") != Exact("a", "see http://x/2 b") {
+		t.Error("a link makes two letters of one")
 	}
 	if Exact("a", "b") == Exact("a", "c") || Exact("a", "b") == Exact("b", "b") {
 		t.Error("Exact takes different letters for one")

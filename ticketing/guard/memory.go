@@ -14,7 +14,7 @@ const (
 // Memory is what is remembered of the letters of one address that were answered by a machine of ours.
 type Memory struct {
 	heard    [heardLetters]saying // newest first
-	said     [saidLetters]saying  // newest first
+	said     [saidLetters]saying  // how our answers began, newest first
 	reflexes int                  // answered letters on end that came within seconds of our letter and answered it
 	told     time.Time            // the system address hears nothing before
 }
@@ -27,7 +27,7 @@ type saying struct {
 // Letter is what is known of a letter that might be answered.
 type Letter struct {
 	Words   Print // its new words
-	Whole   Print // its whole text
+	Begin   Print // how they begin
 	Answers bool  // it refers to a letter of ours, or came to the address that only we gave its sender
 }
 
@@ -37,7 +37,7 @@ func (m *Memory) Empty() bool { return *m == Memory{} }
 // Judge says why the letter is not to be answered; "" if it may be.
 func (m *Memory) Judge(now time.Time, l Letter) Guard {
 	for _, s := range m.said {
-		if !s.at.IsZero() && now.Sub(s.at) < memoryWindow && (s.words == l.Words || s.words == l.Whole) {
+		if !s.at.IsZero() && now.Sub(s.at) < memoryWindow && s.words == l.Begin {
 			return OwnWords
 		}
 	}
@@ -61,7 +61,7 @@ func (m *Memory) reflex(now time.Time, l Letter) bool {
 	return l.Answers && !m.said[0].at.IsZero() && now.Sub(m.said[0].at) < reflexWithin
 }
 
-// Answered notes that the letter was answered, in these words.
+// Answered notes that the letter was answered, and how the answer begins.
 func (m *Memory) Answered(now time.Time, l Letter, answer Print) {
 	if m.reflex(now, l) {
 		m.reflexes++

@@ -13,11 +13,17 @@ type Print uint64
 // maxWords bounds what is read of a text.
 const maxWords = 64 << 10
 
-// Exact is the print of a letter as it is.
-func Exact(subject, text string) Print {
+// Exact is the print of a letter as it is, but for links: each may be the only one of its kind.
+func Exact(texts ...string) Print {
 	h := fnv.New64a()
-	io.WriteString(h, subject)   //nolint:errcheck // a hash takes everything
-	io.WriteString(h, "\n"+text) //nolint:errcheck
+	for _, text := range texts {
+		for field := range strings.FieldsSeq(text) {
+			if !strings.Contains(field, "://") {
+				io.WriteString(h, field+" ") //nolint:errcheck // a hash takes everything
+			}
+		}
+		io.WriteString(h, "\n") //nolint:errcheck
+	}
 	return Print(h.Sum64())
 }
 
@@ -44,9 +50,25 @@ func Words(subject, text string, files ...[32]byte) Print {
 		h.Write(f[:]) //nolint:errcheck
 	}
 	if empty {
-		return Exact(subject, "")
+		return Exact(subject)
 	}
 	return Print(h.Sum64())
+}
+
+// beginning is how many words a list leaves as they are, whatever it writes below.
+const beginning = 12
+
+// Begin is the print of how a text begins.
+func Begin(subject, text string) Print {
+	n := 0
+	var b strings.Builder
+	for w := range wordsOf(text) {
+		if n++; n > beginning {
+			break
+		}
+		b.WriteString(w + " ")
+	}
+	return Words(subject, b.String())
 }
 
 // wordsOf yields the words of a text that are words of a language.
