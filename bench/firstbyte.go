@@ -34,11 +34,7 @@ func (c *benchCmd) firstByte(ctx context.Context, top *cli) error {
 		return err
 	}
 	defer receiver.Close()
-	zone := dns.Fake{"mx.test": {A: []string{"127.0.0.1"}}}
-	for i := range domains {
-		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 1, Host: "mx.test"}}}
-	}
-	names, err := dns.Serve("127.0.0.1:0", zone)
+	names, err := dns.Serve("127.0.0.1:0", testZone("mx.test"))
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func readyInstance(ctx context.Context, program, transport string) (*instance, *
 	}
 	_, err = pool.Exec(ctx, `
 		WITH r AS (UPDATE directory_revision SET revision = revision + 1 RETURNING revision)
-		UPDATE organisations SET settings = '{"auto_per_five_minutes": 1000000000, "auto_per_day": 1000000000}', revision = r.revision FROM r`)
+		UPDATE organisations SET settings = '{"loop_guards": false, "auto_per_five_minutes": 1000000000, "auto_per_day": 1000000000}', revision = r.revision FROM r`)
 	if err != nil {
 		return nil, nil, err
 	}

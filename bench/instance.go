@@ -186,7 +186,12 @@ func (in *instance) tryPool(ctx context.Context) (*pgxpool.Pool, error) {
 
 // postmaster is the process id of the database server, or 0.
 func (in *instance) postmaster() int {
-	text, err := os.ReadFile(filepath.Join(in.dir, "data", "postgres", "data", "postmaster.pid"))
+	return postmasterOf(filepath.Join(in.dir, "data", "postgres", "data"))
+}
+
+// postmasterOf is the process id of the server on a data directory, or 0.
+func postmasterOf(data string) int {
+	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return 0
 	}
@@ -196,6 +201,15 @@ func (in *instance) postmaster() int {
 		return 0
 	}
 	return pid
+}
+
+// testZone is a DNS in which every domain's mail goes to one host of this machine.
+func testZone(mx string) dns.Fake {
+	zone := dns.Fake{mx: {A: []string{"127.0.0.1"}}}
+	for i := range domains {
+		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 10, Host: mx}}}
+	}
+	return zone
 }
 
 // kill ends the program without a word.

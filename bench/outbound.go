@@ -110,10 +110,8 @@ func (c *benchCmd) drainMxdesk(ctx context.Context, top *cli, what queued) (drai
 		return drain{}, err
 	}
 	defer dead.Close() //nolint:errcheck // nobody comes any more
-	zone := dns.Fake{"sink.test": {A: []string{"127.0.0.1"}}, "mx.dead.test": {A: []string{deadHost}}, deadDomain: {MX: []dns.MX{{Preference: 10, Host: "mx.dead.test"}}}}
-	for i := range domains {
-		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 10, Host: "sink.test"}}}
-	}
+	zone := testZone("sink.test")
+	zone["mx.dead.test"], zone[deadDomain] = dns.Records{A: []string{deadHost}}, dns.Records{MX: []dns.MX{{Preference: 10, Host: "mx.dead.test"}}}
 	names, err := dns.Serve("127.0.0.1:0", zone)
 	if err != nil {
 		return drain{}, err

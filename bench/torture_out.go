@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,11 +82,7 @@ func (t *tortureOut) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer t.receiver.server.Close()
-	zone := dns.Fake{"mx.test": {A: []string{"127.0.0.1"}}}
-	for i := range domains {
-		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 1, Host: "mx.test"}}}
-	}
-	names, err := dns.Serve("127.0.0.1:0", zone)
+	names, err := dns.Serve("127.0.0.1:0", testZone("mx.test"))
 	if err != nil {
 		return err
 	}
@@ -304,18 +299,4 @@ func (t *tortureOut) revive(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// postmasterOf is the process id of the server on a data directory, or 0.
-func postmasterOf(data string) int {
-	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
-	if err != nil {
-		return 0
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil {
-		return 0
-	}
-	return pid
 }
