@@ -24,6 +24,8 @@ type settings struct {
 	ARCSealers         []string         `json:"arc_sealers" doc:"Domains whose ARC-Authentication-Results are believed"`
 	TrustedForwarders  []forwarder      `json:"trusted_forwarders" doc:"Servers whose Authentication-Results are believed"`
 	Attachments        attachmentsRules `json:"attachments"`
+	SystemAddress      string           `json:"system_address" doc:"Where the server tells of itself, of loops for one; empty: nowhere"`
+	LoopGuards         bool             `json:"loop_guards" doc:"Automatic mail that goes in a circle is stopped; false is for measuring"`
 	MTASTS             string           `json:"mta_sts" enum:"none,testing,enforce" doc:"Mode of the MTA-STS policy of its domains; none: there is none"`
 	MTASTSMaxAge       int              `json:"mta_sts_max_age" doc:"Seconds for which others may remember the policy; 0: two weeks"`
 }
@@ -48,7 +50,7 @@ func wireSettings(s ticketing.Settings) settings {
 		AcceptUnregistered: s.AcceptUnregistered, RefuseMassMail: s.RefuseMassMail, StaffProof: string(s.StaffProof), HoldDMARCReject: s.HoldDMARCReject,
 		DMARCExempt: listed(s.DMARCExempt), BlockedSenders: listed(s.BlockedSenders), AllowedNetworks: wireNetworks(s.AllowedNetworks),
 		BlockedNetworks: wireNetworks(s.BlockedNetworks), ARCSealers: listed(s.ARCSealers), TrustedForwarders: []forwarder{},
-		Attachments: wireAttachmentRules(s.Attachments), MTASTS: s.MTASTS, MTASTSMaxAge: s.MTASTSMaxAge,
+		Attachments: wireAttachmentRules(s.Attachments), SystemAddress: s.SystemAddress, LoopGuards: s.LoopGuards, MTASTS: s.MTASTS, MTASTSMaxAge: s.MTASTSMaxAge,
 	}
 	for _, f := range s.TrustedForwarders {
 		out.TrustedForwarders = append(out.TrustedForwarders, forwarder{wireNetworks(f.Networks), f.AuthservID, f.ReceivedAbove})
@@ -85,6 +87,8 @@ type settingsPatch struct {
 	ARCSealers         optional[[]string]         `json:"arc_sealers" required:"false" nullable:"true" maxItems:"1000"`
 	TrustedForwarders  optional[[]forwarder]      `json:"trusted_forwarders" required:"false" nullable:"true" maxItems:"100"`
 	Attachments        optional[attachmentsRules] `json:"attachments" required:"false" nullable:"true"`
+	SystemAddress      optional[string]           `json:"system_address" required:"false" nullable:"true" maxLength:"254"`
+	LoopGuards         optional[bool]             `json:"loop_guards" required:"false" nullable:"true"`
 	MTASTS             optional[string]           `json:"mta_sts" required:"false" nullable:"true" enum:"none,testing,enforce"`
 	MTASTSMaxAge       optional[int]              `json:"mta_sts_max_age" required:"false" nullable:"true" minimum:"0" maximum:"31557600"`
 }
@@ -103,6 +107,8 @@ func (p settingsPatch) change() ticketing.SettingsChange {
 	into(c, "arc_sealers", p.ARCSealers)
 	into(c, "trusted_forwarders", p.TrustedForwarders)
 	into(c, "attachments", p.Attachments)
+	into(c, "system_address", p.SystemAddress)
+	into(c, "loop_guards", p.LoopGuards)
 	into(c, "mta_sts", p.MTASTS)
 	into(c, "mta_sts_max_age", p.MTASTSMaxAge)
 	return c

@@ -31,12 +31,14 @@
 //   - closed_at is set exactly when the status is closed (CHECK).
 //   - Only human letters open tickets (lists' and bulk letters do, unanswered), change a status or get an answer.
 //   - A note never reaches a customer (package notify refuses whatever the rules say).
+//   - Automatic mail cannot go in a circle: package guard has the rules, loops.go obeys them before every letter that a person of
+//     the staff did not write, and says in the ticket what it stopped.
 //   - Every row is written by the organisation whose domain the recipient was in, and looked up by it.
 //
 // # Reading order
 //
 // intake.go (CheckRecipient, Deliver), parcel.go (what a letter says), writer.go (group commit), world.go (what a batch
-// touches), decide.go, open.go, admission.go, held.go, threading.go, identity.go (the decisions), act.go (commands), scene.go and notice.go (history, mails),
+// touches), decide.go, open.go, admission.go, held.go, threading.go, identity.go (the decisions), act.go (commands), scene.go and notice.go (history, mails), loops.go and guards.go (loops),
 // service.go, read.go, setup.go (what the API and the command line ask for), outcome.go (what became of deliveries),
 // directory.go (organisations in memory), store_*.go (SQL).
 package ticketing

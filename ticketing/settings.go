@@ -135,6 +135,22 @@ var settingChecks = map[string]func(path string, raw []byte) (any, error){
 	"arc_sealers":        checkEach(checkDomain),
 	"trusted_forwarders": checkForwarders,
 	"attachments":        checkAttachments,
+	"system_address":     checkSystemAddress,
+}
+
+func checkSystemAddress(path string, raw []byte) (any, error) {
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, SettingError{path, "it is an address"}
+	}
+	if s == "" {
+		return s, nil
+	}
+	a, err := address.Parse(strings.TrimSpace(s))
+	if err != nil {
+		return nil, SettingError{path, "it is an address, or empty"}
+	}
+	return a.String(), nil
 }
 
 // maxListed bounds the lists: every letter is held against each entry.
