@@ -86,7 +86,7 @@ type settingsPatch struct {
 	BlockedNetworks    optional[[]string]         `json:"blocked_networks" required:"false" nullable:"true" maxItems:"1000"`
 	ARCSealers         optional[[]string]         `json:"arc_sealers" required:"false" nullable:"true" maxItems:"1000"`
 	TrustedForwarders  optional[[]forwarder]      `json:"trusted_forwarders" required:"false" nullable:"true" maxItems:"100"`
-	Attachments        optional[attachmentsRules] `json:"attachments" required:"false" nullable:"true"`
+	Attachments        optional[attachmentsRules] `json:"attachments" required:"false" doc:"null: as if it were never set"`
 	SystemAddress      optional[string]           `json:"system_address" required:"false" nullable:"true" maxLength:"254"`
 	LoopGuards         optional[bool]             `json:"loop_guards" required:"false" nullable:"true"`
 	MTASTS             optional[string]           `json:"mta_sts" required:"false" nullable:"true" enum:"none,testing,enforce"`
@@ -134,7 +134,7 @@ type categorySettings struct {
 type categorySettingsPatch struct {
 	AcceptUnregistered optional[bool]             `json:"accept_unregistered" required:"false" nullable:"true"`
 	RefuseMassMail     optional[bool]             `json:"refuse_mass_mail" required:"false" nullable:"true"`
-	Attachments        optional[attachmentsRules] `json:"attachments" required:"false" nullable:"true"`
+	Attachments        optional[attachmentsRules] `json:"attachments" required:"false" doc:"null: as if it were never set"`
 }
 
 type settingsChange struct {

@@ -32,6 +32,31 @@ const (
 	reasonDMARCNone   = "dmarc-none" // failed, and the domain asks for nothing
 )
 
+// admissionReasons are all decisions with their reasons, so that the metrics show those too that did not come yet.
+var admissionReasons = []struct{ decision, reason string }{
+	{"refused", message.ErrBlockedNetwork.Reason},
+	{"refused", message.ErrBlockedSender.Reason},
+	{"refused", message.ErrDMARC.Reason},
+	{"refused", message.ErrSenderDNS.Reason},
+	{"refused", message.ErrForbiddenFile.Reason},
+	{"refused", message.ErrFileLimits.Reason},
+	{"refused", message.ErrUnregistered.Reason},
+	{"refused", message.ErrMassMail.Reason},
+	{"refused", message.ErrLoop.Reason},
+	{"held", reasonDMARCHeld},
+	{"held", reasonSpamHeld},
+	{"held", reasonFileType},
+	{"held", reasonFileLimits},
+	{"held", reasonFileHidden},
+	{"held", reasonUnconfirmed},
+	{"taken", reasonNetwork},
+	{"taken", reasonDMARCExempt},
+	{"taken", reasonDMARCNone},
+	{"believed", message.ARCSealer},
+	{"believed", message.TrustedForwarder},
+}
+
+// refused is the admission that a refusal stands for.
 func refused(err error) admission {
 	a := admission{refuse: err}
 	if r, ok := errors.AsType[*message.Refusal](err); ok {

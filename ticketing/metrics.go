@@ -46,6 +46,9 @@ func newIntakeMetrics(r prometheus.Registerer, loops prometheus.Collector) *inta
 	m.admission = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mxdesk_admission_total", Help: "Letters that were refused or held, or taken for a reason, by decision and reason.",
 	}, []string{"decision", "reason"})
+	for _, a := range admissionReasons {
+		m.admission.WithLabelValues(a.decision, a.reason)
+	}
 	r.MustRegister(m.admission, m.letters, m.duplicates, m.unread, m.replays, m.batch, m.commit, m.mails, loops)
 	return m
 }
