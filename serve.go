@@ -89,6 +89,7 @@ type server struct {
 	acme         *certificate.Manager    // nil: off
 	smtp         *smtpd.Server
 	strangers    *admission.Store
+	results      outbound.Results // what was seen of other domains
 }
 
 // open opens the database and what hangs on it.
@@ -108,7 +109,7 @@ func (s *server) open(ctx context.Context) error {
 	s.service.AuthservID = string(s.cfg.Hostname)
 	s.queue.OnFinal, s.queue.OnDelay = s.service.RecordFinal, s.service.RecordDelay
 	s.intake, err = ticketing.NewIntake(ticketing.IntakeConfig{
-		Pool: s.pool, Directory: s.directory, Queue: s.queue, Log: s.log, Metrics: s.metrics,
+		Pool: s.pool, Directory: s.directory, Queue: s.queue, Log: s.log, Metrics: s.metrics, OnDMARC: s.onDMARC(),
 	})
 	return err
 }
@@ -193,7 +194,11 @@ func (s *server) stages() ([]stage, error) {
 		}
 		list = append(list, keys)
 	}
-	list = append(list, stage{"hints", s.queue.Run}, stage{"directory", s.directory.Run})
+	reporter, err := s.reporter()
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, stage{"reports", reporter.Run}, stage{"hints", s.queue.Run}, stage{"directory", s.directory.Run})
 	if s.postgres != nil {
 		list = append(list, stage{"postgres", s.watchPostgres})
 	}
@@ -409,6 +414,7 @@ func (s *server) usualTransport(router *route.Router, dialer *route.Dialer) (out
 			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(dialer)), Store: s.queue.Policies(), Log: s.log,
 		}
 		router.MTASTS = policies.Policy
+		router.Observe, t.Observe = s.results.AddTLS, s.results.AddTLS
 		return t, nil
 	}
 	smarthost, err := s.smarthost()

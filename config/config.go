@@ -44,6 +44,7 @@ type Config struct {
 	Database  Database  `toml:"database"`
 	DNS       DNS       `toml:"dns"`
 	Outbound  Outbound  `toml:"outbound"`
+	Reports   Reports   `toml:"reports"`
 	Log       Log       `toml:"log"`
 
 	origins map[string]origin // by key; absent: the default
@@ -244,6 +245,19 @@ type Outbound struct {
 	// Deliver to loopback and private addresses too. For tests and closed networks: otherwise anybody's MX
 	// record could point mxdesk at a machine of yours.
 	AllowPrivateDestinations bool `toml:"allow_private_destinations" default:"false"`
+}
+
+// Reports is what other domains are told of a day, if they ask for it in the DNS. A node with the role jobs sends them, in the
+// first hours after midnight UTC. What others report about your domains is taken in any case.
+type Reports struct {
+	// Send TLS reports (RFC 8460): how the TLS of their mail hosts went.
+	TLS bool `toml:"tls" default:"false"`
+	// Send DMARC aggregate reports (RFC 9990): what came in their name, from which address, and whether it passed. It needs smtp.verify.
+	DMARC bool `toml:"dmarc" default:"false"`
+	// The address that reports are from, at a domain of yours, and where questions about them may go.
+	From Mailbox `toml:"from"`
+	// The name of the reporting organisation. Empty: hostname.
+	Organisation string `toml:"organisation"`
 }
 
 // Log is what is told, on standard error.

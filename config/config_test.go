@@ -112,7 +112,7 @@ func TestMistakesInFile(t *testing.T) {
 		{"unknown key", "\n  hostnam = 'x'\n", "2:3: hostnam: no such key; expected one of hostname, data_dir, roles, stop_timeout"},
 		{"unknown key in a section", "[log]\nlevell = 'x'\n", "2:1: log.levell: no such key; expected one of level, format"},
 		{"unknown dotted key", "log.colour = true\n", "1:1: log.colour: no such key; expected one of level, format"},
-		{"unknown section", "[smpt]\nlisten = 5\n", "1:2: smpt: expected one of the sections smtp, admission, spam, api, web, metrics, tls, database, dns, outbound, log"},
+		{"unknown section", "[smpt]\nlisten = 5\n", "1:2: smpt: expected one of the sections smtp, admission, spam, api, web, metrics, tls, database, dns, outbound, reports, log"},
 		{"unknown dotted section", "smpt.listen = 5\n", "1:1: smpt.listen: expected one of the sections smtp,"},
 		{"section as list", "[[smtp]]\nlisten = []\n", "1:3: smtp: expected one of the sections smtp,"},
 		{"section within a section", "[smtp.limits]\nx = 1\n", "1:2: smtp.limits: expected one of the sections"},

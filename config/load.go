@@ -365,6 +365,11 @@ func (l *loader) finish() {
 		t.Dir = filepath.Join(c.DataDir, t.Dir)
 	}
 	l.finishWeb()
+	if r := &c.Reports; (r.TLS || r.DMARC) && r.From == "" {
+		l.need("reports.from", "reports.tls", "expected reports.from with reports.tls and reports.dmarc")
+	} else if r.Organisation == "" {
+		r.Organisation = string(c.Hostname)
+	}
 	if (c.TLS.CertificateFile == "") != (c.TLS.KeyFile == "") {
 		l.need("tls.certificate_file", "tls.key_file", "expected tls.certificate_file and tls.key_file together")
 	}

@@ -154,6 +154,20 @@ func (n *NameServer) UnmarshalText(text []byte) error {
 // String writes the name server as it stands in the file.
 func (n NameServer) String() string { return n.Address }
 
+// Mailbox is a mail address.
+type Mailbox string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Mailbox) UnmarshalText(text []byte) error {
+	word := string(text)
+	local, domain, ok := strings.Cut(word, "@")
+	if word != "" && (!ok || local == "" || strings.ContainsAny(local, " \t<>") || len(domain) > 255 || !hostnameForm.MatchString(domain)) {
+		return errors.New(`an address such as "postmaster@example.org"`)
+	}
+	*m = Mailbox(word)
+	return nil
+}
+
 // Sender is an address, or a domain with all below it, in lower case.
 type Sender string
 

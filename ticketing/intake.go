@@ -46,6 +46,7 @@ type Intake struct {
 	large      *semaphore.Weighted // octets of large letters in work
 	letters    chan *job           // without a buffer: a letter is with its session or with a writer
 	newReports chan struct{}       // there may be reports to read
+	onDMARC    func(outbound.DMARCFact)
 	zstd       *zstd.Encoder
 	unzip      func([]byte) ([]byte, error)
 }
@@ -59,6 +60,8 @@ type IntakeConfig struct {
 	Metrics   prometheus.Registerer
 	Clock     func() time.Time // nil: time.Now
 	Writers   int              // transactions at once; 0: 2
+
+	OnDMARC func(outbound.DMARCFact) // told of each letter that DMARC had a word on, after it was decided; nil: nobody is
 }
 
 // NewIntake makes an Intake; letters are taken while its Run runs.
@@ -80,7 +83,7 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 	return &Intake{
 		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
 		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics, c.Directory.guards.stopped), zstd: enc,
-		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job), newReports: make(chan struct{}, 1),
+		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job), newReports: make(chan struct{}, 1), onDMARC: c.OnDMARC,
 		unzip: func(data []byte) ([]byte, error) { return dec.DecodeAll(data, nil) },
 	}, nil
 }

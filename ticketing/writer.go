@@ -127,6 +127,11 @@ func (in *Intake) answer(jobs []*job, err error) {
 // record logs and counts what was committed, one line a letter and organisation.
 func (in *Intake) record(jobs []*job) {
 	for _, j := range jobs {
+		if in.onDMARC != nil {
+			if fact, ok := dmarcFact(j.parcels[0]); ok {
+				in.onDMARC(fact)
+			}
+		}
 		for _, p := range j.parcels {
 			in.metrics.count(p)
 			if p.reportsOn != "" {
