@@ -182,7 +182,8 @@ func (s *server) stages() ([]stage, error) {
 			return nil, err
 		}
 		worker := outbound.NewWorker(s.queue, outbound.WorkerConfig{
-			Transport: transport, StopTime: s.cfg.StopTimeout, Log: s.log, Metrics: s.metrics,
+			Transport: transport, StopTime: s.cfg.StopTimeout, Retention: s.cfg.Retention.Outgoing, AttemptRetention: s.cfg.Retention.Attempts,
+			Log: s.log, Metrics: s.metrics,
 			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})
 		list = append(list, stage{"outbound", worker.Run})
@@ -193,6 +194,10 @@ func (s *server) stages() ([]stage, error) {
 			return nil, err
 		}
 		list = append(list, keys)
+	}
+	if s.has(config.RoleJobs) {
+		keeper := &ticketing.Housekeeper{Pool: s.pool, Retention: s.cfg.Retention.Incoming, Log: s.log}
+		list = append(list, stage{"housekeeping", keeper.Run})
 	}
 	reporter, err := s.reporter()
 	if err != nil {
@@ -345,7 +350,12 @@ func listenOn(a config.Listener) (net.Listener, error) {
 
 // adminServers serve the API and, apart from it, the metrics.
 func (s *server) adminServers() ([]stage, error) {
+	domainDNS, err := s.domainDNS()
+	if err != nil {
+		return nil, err
+	}
 	handler := admin.New(admin.Config{
+		DomainDNS: domainDNS,
 		Service: s.service, Directory: s.directory, Queue: s.queue, Intake: s.intake, Log: s.log, Registerer: s.metrics,
 	})
 	var list []stage

@@ -46,6 +46,7 @@ type Config struct {
 	Outbound  Outbound  `toml:"outbound"`
 	Reports   Reports   `toml:"reports"`
 	Log       Log       `toml:"log"`
+	Retention Retention `toml:"retention"`
 
 	origins map[string]origin // by key; absent: the default
 }
@@ -266,4 +267,15 @@ type Log struct {
 	Level slog.Level `toml:"level" default:"info" one_of:"debug,info,warn,error" reload:"yes"`
 	// The form of a line.
 	Format string `toml:"format" default:"text" one_of:"text,json"`
+}
+
+// Retention is how long the logs are kept; what is older is removed, some at a time.
+type Retention struct {
+	// Received letters that became part of no ticket: reports, automatic answers, what was rejected or could not be placed.
+	// Held letters wait for a decision, and letters of tickets stay as long as these.
+	Incoming time.Duration `toml:"incoming" default:"2160h" min:"72h" max:"87600h"`
+	// Letters that were sent, and what became of each delivery.
+	Outgoing time.Duration `toml:"outgoing" default:"2160h" min:"72h" max:"87600h"`
+	// Every attempt to deliver, with the other server's words. They go by whole months.
+	Attempts time.Duration `toml:"attempts" default:"2160h" min:"72h" max:"87600h"`
 }

@@ -30,6 +30,7 @@ func (w *Worker) archive(ctx context.Context) error {
 	return errors.Join(
 		w.step(ctx, "make partitions", lockPartitions, func(tx pgx.Tx) (bool, error) { return false, makePartitions(ctx, tx) }),
 		w.step(ctx, "forget old deliveries", lockForget, func(tx pgx.Tx) (bool, error) { return forget(ctx, tx, w.cfg.Retention) }),
+		w.step(ctx, "forget old attempts", lockAttempts, func(tx pgx.Tx) (bool, error) { return forgetAttempts(ctx, tx, w.cfg.AttemptRetention) }),
 	)
 }
 

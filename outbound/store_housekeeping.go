@@ -18,6 +18,7 @@ const (
 	lockSweep      = 2
 	lockPartitions = 3
 	lockForget     = 4
+	lockAttempts   = 9
 	lockReports    = 20
 	lockRotate     = 5
 )
@@ -204,6 +205,27 @@ func forget(ctx context.Context, tx pgx.Tx, retention time.Duration) (more bool,
 		}
 		more = more || len(s.args) > 0 && tag.RowsAffected() == forgetRows
 	}
+	return more, nil
+}
+
+// sqlBrief: to drop a partition locks its table for everybody. Rather than have them queue up behind a long question, it is
+// left for the next time.
+const sqlBrief = `SET LOCAL lock_timeout = '2s'`
+
+// sqlForgetStray deletes what came while the partition of its month was missing.
+const sqlForgetStray = `
+DELETE FROM attempts_default WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM attempts_default WHERE at < now() - make_interval(secs => $1) LIMIT $2))`
+
+// forgetAttempts drops the months that lie wholly before the retention, one in each transaction.
+func forgetAttempts(ctx context.Context, tx pgx.Tx, retention time.Duration) (more bool, err error) {
+	if _, err := tx.Exec(ctx, sqlBrief); err != nil {
+		return false, err
+	}
+	tag, err := tx.Exec(ctx, sqlForgetStray, retention.Seconds(), forgetRows)
+	if err != nil {
+		return false, fmt.Errorf("forget stray attempts: %w", err)
+	}
 	rows, err := tx.Query(ctx, sqlOldPartitions, retention.Seconds())
 	if err != nil {
 		return false, err
@@ -212,12 +234,12 @@ func forget(ctx context.Context, tx pgx.Tx, retention time.Duration) (more bool,
 	if err != nil {
 		return false, err
 	}
-	for _, name := range old {
-		if _, err := tx.Exec(ctx, "DROP TABLE "+pgx.Identifier{name}.Sanitize()); err != nil {
-			return false, fmt.Errorf("drop %s: %w", name, err)
+	if len(old) > 0 {
+		if _, err := tx.Exec(ctx, "DROP TABLE "+pgx.Identifier{old[0]}.Sanitize()); err != nil {
+			return false, fmt.Errorf("drop %s: %w", old[0], err)
 		}
 	}
-	return more, nil
+	return len(old) > 1 || tag.RowsAffected() == forgetRows, nil
 }
 
 // listen calls hint with the payload of each notification, on a connection of its own, until ctx ends or it fails.

@@ -16,16 +16,17 @@ import (
 
 // WorkerConfig says how a worker delivers. A zero field is the default.
 type WorkerConfig struct {
-	Transport   Transport
-	BatchSize   int           // 20; letters claimed for one connection at a time
-	Connections int           // 100; batches carried at once
-	LetterBytes int           // 10 MiB; of one letter as it leaves, when attachments travel with it
-	WebURL      string        // where browsers reach the public pages; "": letters carry no links
-	MemoryBytes int64         // 256 MiB; letters above 256 KiB in memory at once, by estimate
-	StopTime    time.Duration // 20 s; for letters under way when Run is told to end
-	Retention   time.Duration // 90 days; of what was sent, and of attempts
-	Log         *slog.Logger
-	Metrics     prometheus.Registerer // may be nil
+	Transport        Transport
+	BatchSize        int           // 20; letters claimed for one connection at a time
+	Connections      int           // 100; batches carried at once
+	LetterBytes      int           // 10 MiB; of one letter as it leaves, when attachments travel with it
+	WebURL           string        // where browsers reach the public pages; "": letters carry no links
+	MemoryBytes      int64         // 256 MiB; letters above 256 KiB in memory at once, by estimate
+	StopTime         time.Duration // 20 s; for letters under way when Run is told to end
+	Retention        time.Duration // 90 days; of what was sent and what became of it
+	AttemptRetention time.Duration // 90 days; of attempts, by whole months
+	Log              *slog.Logger
+	Metrics          prometheus.Registerer // may be nil
 }
 
 func (c WorkerConfig) withDefaults() WorkerConfig {
@@ -35,6 +36,7 @@ func (c WorkerConfig) withDefaults() WorkerConfig {
 	setDefault(&c.MemoryBytes, 256<<20)
 	setDefault(&c.StopTime, 20*time.Second)
 	setDefault(&c.Retention, 90*24*time.Hour)
+	setDefault(&c.AttemptRetention, 90*24*time.Hour)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

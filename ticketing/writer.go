@@ -287,7 +287,7 @@ func isConflict(err error) bool {
 		return false
 	}
 	switch pg.Code {
-	case "23505", "40001", "40P01": // unique violation, serialization failure, deadlock
+	case "23503", "23505", "40001", "40P01": // a file was removed meanwhile, unique violation, serialization failure, deadlock
 		return true
 	}
 	return false
