@@ -28,7 +28,8 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this program's version and exit."`
 	Config    configCmd    `cmd:"" help:"Print the effective configuration and where each value comes from."`
 	Admin     adminCmd     `cmd:"" help:"Make organisations, staff and tokens."`
-	DNS       dnsCmd       `cmd:"" name:"dns" help:"Print the DNS records to publish."`
+	DNS       dnsCmd       `cmd:"" name:"dns" help:"Print the DNS records to publish, beside what is published now."`
+	Check     checkCmd     `cmd:"" help:"Look whether all is well: DNS, listeners, certificate, clock, database, queue; exit code for monitoring."`
 	Queue     queueCmd     `cmd:"" help:"Look into the queue of outgoing mail and act on it."`
 	Log       logCmd       `cmd:"" help:"Print what came in and what went out, newest first."`
 	Trace     traceCmd     `cmd:"" help:"Tell everything about a letter, a delivery, a ticket or an address."`

@@ -36,6 +36,9 @@
 // Housekeeping (one node at a time, advisory lock) takes back expired leases and recounts the connections of lanes,
 // ends what is over time, tells of delays, makes and drops partitions, forgets what is older than the retention.
 //
+// DKIM keys have a life of their own (keystate.go): created, published, active, retiring, removed; the keeper takes each step in
+// one statement that names the state it was decided for, after the DNS was asked. If it dies in between, the look is made again.
+//
 // The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
 //
 // Reading order: message.go, queue.go, store_claim.go, dispatch.go, job.go, outcome.go, recorder.go, store_record.go, compose.go, transport.go,

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	miekg "github.com/miekg/dns"
+
+	"mxdesk/internal/dns"
+	"mxdesk/internal/dnscheck"
+	"mxdesk/internal/selfcheck"
+	"mxdesk/internal/smtptest"
+)
+
+// publishing is a desk whose DNS the test publishes.
+type publishing struct {
+	*desk
+	server *dns.Server
+	zone   dns.Fake
+}
+
+func newPublishing(t *testing.T) *publishing {
+	p := &publishing{desk: newDesk(t), zone: dns.Fake{"mx.desk.test": {A: []string{"192.0.2.1"}}, "192.0.2.1": {PTR: []string{"mx.desk.test"}}}}
+	var err error
+	if p.server, err = dns.Serve("127.0.0.1:0", p.zone); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.server.Close() }) //nolint:errcheck // a test
+	t.Setenv("MXDESK_DNS_RESOLVERS", p.server.Addr.String())
+	t.Setenv("MXDESK_HOSTNAME", "mx.desk.test")
+	t.Setenv("MXDESK_OUTBOUND_TRANSPORT", "mx")
+	t.Setenv("MXDESK_DATA_DIR", t.TempDir())
+	return p
+}
+
+// publish publishes what a zone file says.
+func (p *publishing) publish(text string) {
+	p.t.Helper()
+	zone := dns.Fake{}
+	for name, r := range p.zone {
+		zone[name] = r
+	}
+	parser := miekg.NewZoneParser(strings.NewReader(text), ".", "")
+	parser.SetDefaultTTL(60)
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		name := strings.TrimSuffix(rr.Header().Name, ".")
+		r := zone[name]
+		switch rr := rr.(type) {
+		case *miekg.MX:
+			r.MX = append(r.MX, dns.MX{Preference: rr.Preference, Host: strings.TrimSuffix(rr.Mx, ".")})
+		case *miekg.TXT:
+			r.TXT = append(r.TXT, strings.Join(rr.Txt, ""))
+		}
+		zone[name] = r
+	}
+	if err := parser.Err(); err != nil {
+		p.t.Fatalf("no zone file: %v\n%s", err, text)
+	}
+	p.zone = zone
+	p.server.Set(zone)
+}
+
+// TestDNSCommand: what is printed can be published as it is; then nothing is missing.
+func TestDNSCommand(t *testing.T) {
+	p := newPublishing(t)
+	offline, err := p.run("dns", "--offline")
+	if err != nil || strings.Contains(offline, "MISSING") || strings.Count(offline, "_domainkey.desk.test. IN TXT") != 2 {
+		t.Fatalf("offline: %v\n%s", err, offline)
+	}
+	before, err := p.run("dns")
+	if !errors.Is(err, errRecords) || strings.Count(before, "MISSING") != 6 {
+		t.Errorf("before: %v\n%s", err, before)
+	}
+	p.publish(before)
+	after, err := p.run("dns", "DESK.test")
+	if err != nil || strings.Contains(after, "MISSING") || strings.Count(after, ": published") != 6 {
+		t.Errorf("after: %v\n%s", err, after)
+	}
+	text, err := p.run("dns", "--json", "desk.test")
+	var list []printedDomain
+	if jsonErr := json.Unmarshal([]byte(text), &list); err != nil || jsonErr != nil || len(list) != 1 || len(list[0].Records) != 6 || list[0].Records[0].Status != dnscheck.OK {
+		t.Errorf("JSON: %v, %v\n%s", err, jsonErr, text)
+	}
+	if _, err := p.run("dns", "other.test"); err == nil {
+		t.Error("records of a domain that is none of ours")
+	}
+
+	p.zone["_dmarc.desk.test"] = dns.Records{TXT: []string{"v=DMARC1; p=\x1b[2Jnone\n_dmarc IN TXT x"}}
+	p.server.Set(p.zone)
+	hostile, err := p.run("dns")
+	if !errors.Is(err, errRecords) || strings.ContainsRune(hostile, '\x1b') || strings.Contains(hostile, "\n_dmarc IN") {
+		t.Errorf("hostile: %v\n%q", err, hostile)
+	}
+	p.server.Close() //nolint:errcheck // a test
+	silent, err := p.run("dns")
+	if err != nil || !strings.Contains(silent, "the DNS gives no answer") {
+		t.Errorf("a DNS without answers: %v\n%s", err, silent)
+	}
+}
+
+// TestCheckCommand: the exit code follows the worst line; the lines say what to do.
+func TestCheckCommand(t *testing.T) {
+	p := newPublishing(t)
+	config, _ := smtptest.Certificate(t, "mx.desk.test")
+	smtp := smtptest.New(t, smtptest.Config{Name: "mx.desk.test", TLS: config})
+	t.Setenv("MXDESK_SMTP_LISTEN", smtp.Addr().String())
+	check := func(want int, lines ...string) {
+		t.Helper()
+		out, err := p.run("check")
+		code := 0
+		var coded exitCode
+		if errors.As(err, &coded) {
+			code = coded.code
+		}
+		if code != want {
+			t.Errorf("exit code %d, want %d: %v\n%s", code, want, err, out)
+		}
+		for _, line := range lines {
+			if !strings.Contains(out, line) {
+				t.Errorf("no %q in\n%s", line, out)
+			}
+		}
+	}
+	check(2, "error    DNS of desk.test: MX at desk.test: MISSING", "→ see mxdesk dns desk.test", "ok       reverse name: mx.desk.test and 192.0.2.1",
+		"ok       listener", "ok       clock", "ok       schema", "ok       queue: 0 deliveries", "warning  certificate: it ends")
+	records, err := p.run("dns", "--offline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.publish(records)
+	check(2, "ok       DNS of desk.test: 6 of 6 records are as they should be", "warning  certificate: nobody vouches for it")
+
+	out, _ := p.run("check", "--json")
+	var report selfcheck.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Errorf("JSON: %v\n%s", err, out)
+	}
+	for _, l := range report { // the PostgreSQL of tests runs without fsync
+		if l.Level == selfcheck.Error && !strings.Contains(l.Text, "fsync is off") {
+			t.Errorf("%+v", l)
+		}
+	}
+	smtp.Close()
+	check(2, "error    listener: nobody answers", "→ start mxdesk serve")
+	p.do(func(ctx context.Context, d *database) error {
+		_, err := d.pool.Exec(ctx, "INSERT INTO schema_migrations (version, name) VALUES (9999, 'later')")
+		return err
+	})
+	check(2, "error    schema: the database has version 9999")
+	t.Setenv("MXDESK_DATABASE_URL", fmt.Sprintf("postgres://nobody@%s/none?connect_timeout=2", p.server.Addr))
+	check(2, "error    database:")
+	t.Setenv("MXDESK_DATABASE_URL", "")
+	check(2, "error    database: no private PostgreSQL runs", "→ start mxdesk serve")
+}
+
+// TestCheckEnds: a check ends when it is told to, whatever it waits for.
+func TestCheckEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	silent := smtptest.New(t, smtptest.Config{Script: func(smtptest.Command) smtptest.Action { return smtptest.Action{Wait: make(chan struct{})} }})
+	if report, _ := selfcheck.Listener(ctx, "tcp", silent.Addr().String(), "mx.desk.test", time.Hour); report.Code() != 2 {
+		t.Errorf("%+v", report)
+	}
+}
