@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -14,6 +15,10 @@ import (
 type logCmd struct {
 	Dev       bool   `help:"The database of serve --dev."`
 	Direction string `enum:"in,out,both" default:"both" help:"Incoming letters (in), outgoing deliveries (out), or both."`
+	Since     string `help:"Only from then on: a time (RFC 3339), or how long ago, as 36h."`
+	Until     string `help:"Only before then."`
+	Address   string `help:"Only this author, sender or recipient."`
+	State     string `help:"Only letters of this outcome (ticket, entry, bounce, held …) and deliveries of this state (delivered, failed, deferred …)."`
 	Limit     int    `short:"n" default:"50" help:"At most so many, up to 1000."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
@@ -31,10 +36,14 @@ func (c logCmd) Run(e *environment) error {
 	if c.Limit < 1 || c.Limit > maxListed {
 		return errLimit
 	}
+	period, err := readPeriod(c.Since, c.Until)
+	if err != nil {
+		return err
+	}
 	return e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
 		list := []logged{}
 		for _, o := range d.directory.Organisations() {
-			some, err := c.collect(ctx, d, o.ID)
+			some, err := c.collect(ctx, d, o.ID, period)
 			if err != nil {
 				return err
 			}
@@ -63,9 +72,11 @@ func (c logCmd) Run(e *environment) error {
 }
 
 // collect reads the newest letters and deliveries of one organisation; these without their attempts.
-func (c logCmd) collect(ctx context.Context, d *database, organisation int32) (list []logged, err error) {
+func (c logCmd) collect(ctx context.Context, d *database, organisation int32, in period) (list []logged, err error) {
 	if c.Direction != "out" {
-		letters, err := d.service.Letters(ctx, organisation, ticketing.LetterFilter{Limit: c.Limit})
+		letters, err := d.service.Letters(ctx, organisation, ticketing.LetterFilter{
+			Outcome: ticketing.Outcome(c.State), Address: c.Address, Since: in.since, Until: in.until, Limit: c.Limit,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +85,9 @@ func (c logCmd) collect(ctx context.Context, d *database, organisation int32) (l
 		}
 	}
 	if c.Direction != "in" {
-		deliveries, err := d.queue.Deliveries(ctx, outbound.Filter{Organisation: organisation, Limit: c.Limit})
+		deliveries, err := d.queue.Deliveries(ctx, outbound.Filter{
+			Organisation: organisation, State: c.State, Address: c.Address, Since: in.since, Until: in.until, Limit: c.Limit,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -83,6 +96,34 @@ func (c logCmd) collect(ctx context.Context, d *database, organisation int32) (l
 		}
 	}
 	return list, nil
+}
+
+// period is from since on until before until; zero: no bound.
+type period struct{ since, until time.Time }
+
+func readPeriod(since, until string) (p period, err error) {
+	if p.since, err = readMoment(since); err != nil {
+		return p, fmt.Errorf("--since: %w", err)
+	}
+	if p.until, err = readMoment(until); err != nil {
+		return p, fmt.Errorf("--until: %w", err)
+	}
+	return p, nil
+}
+
+// readMoment reads a time, or how long ago it was.
+func readMoment(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(s); err == nil {
+		return time.Now().Add(-ago), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, fmt.Errorf("%q is neither a time like 2026-03-02T10:00:00Z nor a duration like 36h", s)
+	}
+	return t, nil
 }
 
 func (l logged) print(w io.Writer) {

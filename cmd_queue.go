@@ -158,23 +158,37 @@ func (c queueShowCmd) Run(e *environment) error {
 
 // deliveriesArg are the deliveries that an action is for.
 type deliveriesArg struct {
-	IDs []string `arg:"" name:"id" help:"Ids of deliveries."`
+	IDs  []string `arg:"" name:"id" help:"Ids of deliveries."`
+	JSON bool     `name:"json" help:"Print JSON."`
+}
+
+// done is what an action of the queue did, or why not.
+type done struct {
+	What  string
+	Done  string `json:",omitempty"`
+	Error string `json:",omitempty"`
 }
 
 // each does something to every delivery, and says so.
-func (a deliveriesArg) each(e *environment, done string, act func(*outbound.Queue, context.Context, int32, id.ID) error) error {
+func (a deliveriesArg) each(e *environment, what string, act func(*outbound.Queue, context.Context, int32, id.ID) error) error {
 	var failures []error
+	report := []done{}
 	for _, text := range a.IDs {
 		err := e.onDelivery(text, func(ctx context.Context, d *database, organisation int32, delivery id.ID) error {
 			return act(d.queue, ctx, organisation, delivery)
 		})
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", text, err))
+			report = append(report, done{What: text, Error: err.Error()})
 			continue
 		}
-		if _, err := fmt.Fprintln(e.stdout, text, done); err != nil {
-			return err
+		report = append(report, done{What: text, Done: what})
+		if !a.JSON {
+			fmt.Fprintln(e.stdout, text, what)
 		}
+	}
+	if a.JSON {
+		failures = append(failures, printJSON(e.stdout, report))
 	}
 	return errors.Join(failures...)
 }
@@ -182,6 +196,7 @@ func (a deliveriesArg) each(e *environment, done string, act func(*outbound.Queu
 type queueRetryCmd struct {
 	IDs  []string `arg:"" optional:"" name:"id" help:"Ids of deliveries."`
 	Lane string   `help:"A lane that is backed off, instead of deliveries."`
+	JSON bool     `name:"json" help:"Print JSON."`
 }
 
 // Run retries deliveries or a lane.
@@ -190,14 +205,13 @@ func (c queueRetryCmd) Run(e *environment) error {
 	case (c.Lane == "") == (len(c.IDs) == 0):
 		return errors.New("give either deliveries or --lane")
 	case c.Lane == "":
-		return deliveriesArg{c.IDs}.each(e, "is sent now", (*outbound.Queue).Retry)
+		return deliveriesArg{c.IDs, c.JSON}.each(e, "is sent now", (*outbound.Queue).Retry)
 	}
 	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
 		if err := d.queue.RetryLane(ctx, c.Lane); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(e.stdout, c.Lane, "is tried now")
-		return err
+		return printDone(e.stdout, c.JSON, c.Lane, "is tried now")
 	})
 }
 
@@ -224,26 +238,40 @@ func (c queueCancelCmd) Run(e *environment) error {
 
 type queuePauseCmd struct {
 	Lane string `arg:"" help:"The destination."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Run pauses a lane.
-func (c queuePauseCmd) Run(e *environment) error { return e.pauseLane(c.Lane, true, "is paused") }
+func (c queuePauseCmd) Run(e *environment) error {
+	return e.pauseLane(c.Lane, true, "is paused", c.JSON)
+}
 
 type queueResumeCmd struct {
 	Lane string `arg:"" help:"The destination."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Run resumes a lane.
-func (c queueResumeCmd) Run(e *environment) error { return e.pauseLane(c.Lane, false, "goes on") }
+func (c queueResumeCmd) Run(e *environment) error {
+	return e.pauseLane(c.Lane, false, "goes on", c.JSON)
+}
 
-func (e *environment) pauseLane(lane string, paused bool, done string) error {
+func (e *environment) pauseLane(lane string, paused bool, what string, asJSON bool) error {
 	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
 		if err := d.queue.PauseLane(ctx, lane, paused); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(e.stdout, lane, done)
-		return err
+		return printDone(e.stdout, asJSON, lane, what)
 	})
+}
+
+// printDone tells of one thing that was done.
+func printDone(w io.Writer, asJSON bool, what, did string) error {
+	if asJSON {
+		return printJSON(w, []done{{What: what, Done: did}})
+	}
+	_, err := fmt.Fprintln(w, what, did)
+	return err
 }
 
 // onDelivery finds out whose a delivery is, and runs f on it.

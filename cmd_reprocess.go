@@ -15,6 +15,7 @@ type reprocessCmd struct {
 	All          bool   `help:"Also letters that this version of the reader has read."`
 	Organisation int32  `help:"Letters of this organisation alone."`
 	Letter       string `help:"This letter alone."`
+	JSON         bool   `name:"json" help:"Print JSON."`
 	After        string `help:"Only letters after this one: where a run with --all stopped."`
 }
 
@@ -38,7 +39,11 @@ func (c reprocessCmd) Run(e *environment) error {
 			},
 			Failed: func(_ id.ID, err error) { fmt.Fprintln(os.Stderr, err) },
 		})
-		if _, printErr := fmt.Fprintf(e.stdout, "%d letters read again, %d of them changed, %d failed\n", done.Read, done.Changed, done.Failed); err == nil {
+		if c.JSON {
+			if printErr := printJSON(e.stdout, done); err == nil {
+				err = printErr
+			}
+		} else if _, printErr := fmt.Fprintf(e.stdout, "%d letters read again, %d of them changed, %d failed\n", done.Read, done.Changed, done.Failed); err == nil {
 			err = printErr
 		}
 		if err == nil && done.Failed > 0 {

@@ -21,6 +21,12 @@
 // Those of the site back off the lane; the one letter that probed it counts an attempt, the rest of its batch is given back
 // as if never claimed. Those of the delivery defer it alone, or end it.
 //
+// A shared letter goes to all recipients of its batch in one transaction, under the return path of the first of them; each
+// has an attempt and a result of his own. A report to that return path closes the delivery whose recipient it names (bounce.go).
+//
+// Where a letter goes is its lane's matter: a domain's, or the own lane of an organisation with a relay (relay.go). A delivery
+// that is claimed in a lane to which it belongs no more is moved, as if never claimed.
+//
 // What if we die
 //
 //	before the commit of Enqueue        nothing was promised, nothing is sent
@@ -42,5 +48,5 @@
 // The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
 //
 // Reading order: message.go, queue.go, store_claim.go, dispatch.go, job.go, outcome.go, recorder.go, store_record.go, compose.go, transport.go,
-// smtp.go, bounce.go, store_mtasts.go.
+// smtp.go, relay.go, bounce.go, store_mtasts.go.
 package outbound
