@@ -356,7 +356,7 @@ func (s *server) adminServers() ([]stage, error) {
 	}
 	handler := admin.New(admin.Config{
 		DomainDNS: domainDNS,
-		Service: s.service, Directory: s.directory, Queue: s.queue, Intake: s.intake, Log: s.log, Registerer: s.metrics,
+		Service:   s.service, Directory: s.directory, Queue: s.queue, Intake: s.intake, Log: s.log, Registerer: s.metrics,
 	})
 	var list []stage
 	if s.has(config.RoleAPI) {

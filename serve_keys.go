@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
-
-	"mxdesk/internal/dnscheck"
+	"mxdesk/admin"
 	"mxdesk/outbound"
-	"mxdesk/ticketing"
 )
 
 // keyKeeper looks after the DKIM keys.
@@ -17,14 +14,16 @@ func (s *server) keyKeeper() (stage, error) {
 	return stage{"keys", k.Run}, nil
 }
 
-// domainRecords gives the API what a domain has to publish; it asks the DNS where this node does at all.
-func (s *server) domainRecords() (func(context.Context, *ticketing.Organisation, string) ([]dnscheck.Record, error), error) {
+// domainDNS lets the API tell what domains have to publish, and look at it where this node asks the DNS at all.
+func (s *server) domainDNS() (admin.DomainDNS, error) {
 	a := dnsAdvisor{queue: s.queue, hosts: mailHosts(s.cfg), senders: sendersOf(s.cfg)}
+	var d admin.DomainDNS
 	if asksDNS(s.cfg, s.dev) {
 		if err := s.openResolver(); err != nil {
-			return nil, err
+			return d, err
 		}
-		a.resolver = s.resolver
+		a.resolver, d.Resolver = s.resolver, s.resolver
 	}
-	return a.records, nil
+	d.Records = a.records
+	return d, nil
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/dns"
+	"mxdesk/internal/dnscheck"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/internal/pgtest"
@@ -45,6 +47,7 @@ type desk struct {
 	org     int32
 	anna    id.ID
 	tokens  map[ticketing.Rights]string
+	zone    dns.Fake // what the API sees of the DNS
 
 	mu    sync.Mutex
 	calls map[string]map[int]bool // statuses seen, by operation
@@ -55,7 +58,7 @@ func newDesk(t testing.TB) *desk {
 	ctx := context.Background()
 	d := &desk{
 		t: t, pool: pgtest.New(t), metrics: prometheus.NewRegistry(), logged: &lockedBuffer{},
-		tokens: map[ticketing.Rights]string{}, calls: map[string]map[int]bool{},
+		tokens: map[ticketing.Rights]string{}, zone: dns.Fake{}, calls: map[string]map[int]bool{},
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
@@ -77,6 +80,9 @@ func newDesk(t testing.TB) *desk {
 	}
 	d.tokens[ticketing.OperatorRights] = d.token(0, id.ID{}, ticketing.OperatorRights)
 	d.api = New(Config{
+		DomainDNS: DomainDNS{Resolver: d.zone, Records: func(ctx context.Context, _ *ticketing.Organisation, domain string) ([]dnscheck.Record, error) {
+			return dnscheck.Check(ctx, d.zone, dnscheck.Records(dnscheck.Domain{Name: domain, Hosts: []string{"mx.example.test"}})), nil
+		}},
 		Service: d.service, Directory: d.dir, Queue: d.queue, Intake: d.intake, Registerer: d.metrics, Log: slog.New(slog.NewTextHandler(d.logged, nil)),
 	})
 	server := httptest.NewServer(d.api)

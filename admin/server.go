@@ -21,7 +21,8 @@ type Config struct {
 	Service    *ticketing.Service
 	Directory  *ticketing.Directory
 	Queue      *outbound.Queue
-	Intake     *ticketing.Intake     // releases held letters
+	Intake     *ticketing.Intake // releases held letters
+	DomainDNS  DomainDNS
 	Log        *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // nil: metrics are counted but not published
 	Clock      func() time.Time      // nil: time.Now
@@ -33,6 +34,7 @@ type API struct {
 	directory *ticketing.Directory
 	queue     *outbound.Queue
 	intake    *ticketing.Intake
+	domainDNS DomainDNS
 	log       *slog.Logger
 	clock     func() time.Time
 	metrics   *metrics
@@ -65,7 +67,7 @@ func New(cfg Config) *API {
 		cfg.Clock = time.Now
 	}
 	a := &API{
-		service: cfg.Service, directory: cfg.Directory, queue: cfg.Queue, intake: cfg.Intake, log: cfg.Log, clock: cfg.Clock,
+		service: cfg.Service, directory: cfg.Directory, queue: cfg.Queue, intake: cfg.Intake, domainDNS: cfg.DomainDNS, log: cfg.Log, clock: cfg.Clock,
 		metrics: newMetrics(cfg.Registerer), downloads: make(chan struct{}, maxDownloads),
 		router: mux.NewRouter().SkipClean(true),
 	}
@@ -74,6 +76,7 @@ func New(cfg Config) *API {
 	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
 	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.methodNotAllowed)
 	a.routes()
+	a.domainRoutes()
 	a.publish()
 	return a
 }
@@ -88,7 +91,7 @@ func humaConfig() huma.Config {
 		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `mxdesk admin token`: mxd_ and 26 characters."},
 	}
 	c.Tags = []*huma.Tag{
-		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "suppressions"}, {Name: "relay"}, {Name: "staff"}, {Name: "categories"}, {Name: "settings"}, {Name: "health"},
+		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "suppressions"}, {Name: "relay"}, {Name: "staff"}, {Name: "domains"}, {Name: "categories"}, {Name: "settings"}, {Name: "health"},
 	}
 	return c
 }
