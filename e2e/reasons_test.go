@@ -194,7 +194,7 @@ func letterWithFile(from, name string) string {
 type reasonCase struct {
 	decision, reason string
 	settings         string // a merge patch, taken back afterwards
-	from, to         string // envelope; "" is ann@open.test and help@example.test
+	to               string // envelope recipient; "" is help@example.test
 	letter           string
 	reply            string // how it begins
 }

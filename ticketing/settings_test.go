@@ -10,7 +10,7 @@ import (
 
 func TestSettingsAreChecked(t *testing.T) {
 	for _, c := range []struct{ change, path, stored string }{
-		{`{"blocked_senders": ["Ann@B.Test", " b.test "]}`, "", `["Ann@b.test","b.test"]`},
+		{`{"blocked_senders": ["Ann@B.Test", " b.test "]}`, "", `["ann@b.test","b.test"]`},
 		{`{"blocked_senders": ["b.test", "not one"]}`, "blocked_senders[1]", ""},
 		{`{"blocked_senders": "b.test"}`, "blocked_senders", ""},
 		{`{"dmarc_exempt": ["[192.0.2.1]"]}`, "dmarc_exempt[0]", ""},
@@ -61,7 +61,9 @@ func TestChangeSettings(t *testing.T) {
 	if err != nil || len(before.BlockedNetworks) != 0 || before.StaffProof != ProofToken {
 		t.Fatalf("%+v, %v", before, err)
 	}
-	change := func(version int, c SettingsChange) error { return d.service.ChangeSettings(ctx, d.org.ID, 0, version, c) }
+	change := func(version int, c SettingsChange) error {
+		return d.service.ChangeSettings(ctx, d.org.ID, 0, version, c)
+	}
 	if err := change(version, SettingsChange{"blocked_networks": []string{"192.0.2.0/24"}, "staff_proof": nil}); err != nil {
 		t.Fatal(err)
 	}
