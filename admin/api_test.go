@@ -86,6 +86,7 @@ func TestEveryOperationIsAsDocumented(t *testing.T) {
 	d.heldOperations()
 	d.domainOperations()
 	d.outgoingOperations()
+	d.settingsOperations()
 	d.do(200, ask{method: "POST", path: "/v1/tickets/tkt_1/seen", token: d.token(d.org, d.anna, agent)})
 	if staff := d.do(200, ask{path: "/v1/staff"}).items(); len(staff) != 1 || staff[0]["email"] != "anna@staff.test" || len(staff[0]["categories"].([]any)) != 1 {
 		t.Errorf("staff %v", staff)
