@@ -138,6 +138,7 @@ func putOff(t *testing.T, d *desk, s *mailServer, open func() error) {
 	if got = d.awaitDelivery(t, grey, "delivered"); len(got.Log) != 2 {
 		t.Errorf("delivery: %+v", got)
 	}
+	s.mailbox("grey").await(t, d.name, 1)
 	if n := len(s.mailbox("grey").letters(t, d.name)); n != 1 {
 		t.Errorf("%d letters arrived, want 1", n)
 	}
