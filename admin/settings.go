@@ -28,6 +28,31 @@ type settings struct {
 	LoopGuards         bool             `json:"loop_guards" doc:"Automatic mail that goes in a circle is stopped; false is for measuring"`
 	MTASTS             string           `json:"mta_sts" enum:"none,testing,enforce" doc:"Mode of the MTA-STS policy of its domains; none: there is none"`
 	MTASTSMaxAge       int              `json:"mta_sts_max_age" doc:"Seconds for which others may remember the policy; 0: two weeks"`
+	MailSettings
+}
+
+// MailSettings are about the mails that customers get. It is exported because the documentation shows no other embedded ones.
+type MailSettings struct {
+	IncludeAttachments bool `json:"include_attachments" doc:"Attachments and pictures travel with mails; else they are named, with a link where the server has public pages"`
+	AttachmentLinkDays int  `json:"attachment_link_days" doc:"How long links to attachments work"`
+	OneMailToAll       bool `json:"one_mail_to_all" doc:"The customers of a ticket get one mail with all of them in To and Cc, not one each"`
+}
+
+func wireMail(s ticketing.Settings) MailSettings {
+	return MailSettings{s.IncludeAttachments, s.AttachmentLinkDays, s.OneMailToAll}
+}
+
+// MailSettingsPatch changes MailSettings.
+type MailSettingsPatch struct {
+	IncludeAttachments optional[bool] `json:"include_attachments" required:"false" nullable:"true"`
+	AttachmentLinkDays optional[int]  `json:"attachment_link_days" required:"false" nullable:"true" minimum:"1" maximum:"3650"`
+	OneMailToAll       optional[bool] `json:"one_mail_to_all" required:"false" nullable:"true"`
+}
+
+func (p MailSettingsPatch) into(c ticketing.SettingsChange) {
+	into(c, "include_attachments", p.IncludeAttachments)
+	into(c, "attachment_link_days", p.AttachmentLinkDays)
+	into(c, "one_mail_to_all", p.OneMailToAll)
 }
 
 // forwarder is a mail server that forwards letters to us.
@@ -51,6 +76,7 @@ func wireSettings(s ticketing.Settings) settings {
 		DMARCExempt: listed(s.DMARCExempt), BlockedSenders: listed(s.BlockedSenders), AllowedNetworks: wireNetworks(s.AllowedNetworks),
 		BlockedNetworks: wireNetworks(s.BlockedNetworks), ARCSealers: listed(s.ARCSealers), TrustedForwarders: []forwarder{},
 		Attachments: wireAttachmentRules(s.Attachments), SystemAddress: s.SystemAddress, LoopGuards: s.LoopGuards, MTASTS: s.MTASTS, MTASTSMaxAge: s.MTASTSMaxAge,
+		MailSettings: wireMail(s),
 	}
 	for _, f := range s.TrustedForwarders {
 		out.TrustedForwarders = append(out.TrustedForwarders, forwarder{wireNetworks(f.Networks), f.AuthservID, f.ReceivedAbove})
@@ -91,6 +117,7 @@ type settingsPatch struct {
 	LoopGuards         optional[bool]             `json:"loop_guards" required:"false" nullable:"true"`
 	MTASTS             optional[string]           `json:"mta_sts" required:"false" nullable:"true" enum:"none,testing,enforce"`
 	MTASTSMaxAge       optional[int]              `json:"mta_sts_max_age" required:"false" nullable:"true" minimum:"0" maximum:"31557600"`
+	MailSettingsPatch
 }
 
 // change is the patch as the domain takes it.
@@ -111,6 +138,7 @@ func (p settingsPatch) change() ticketing.SettingsChange {
 	into(c, "loop_guards", p.LoopGuards)
 	into(c, "mta_sts", p.MTASTS)
 	into(c, "mta_sts_max_age", p.MTASTSMaxAge)
+	p.MailSettingsPatch.into(c)
 	return c
 }
 
@@ -128,6 +156,7 @@ type categorySettings struct {
 	AcceptUnregistered bool             `json:"accept_unregistered"`
 	RefuseMassMail     bool             `json:"refuse_mass_mail"`
 	Attachments        attachmentsRules `json:"attachments"`
+	MailSettings
 }
 
 // categorySettingsPatch is a JSON merge patch: null is what the organisation says.
@@ -135,6 +164,7 @@ type categorySettingsPatch struct {
 	AcceptUnregistered optional[bool]             `json:"accept_unregistered" required:"false" nullable:"true"`
 	RefuseMassMail     optional[bool]             `json:"refuse_mass_mail" required:"false" nullable:"true"`
 	Attachments        optional[attachmentsRules] `json:"attachments" required:"false" doc:"null: as if it were never set"`
+	MailSettingsPatch
 }
 
 type settingsChange struct {
@@ -175,7 +205,7 @@ func (a *API) getCategorySettings(ctx context.Context, in *categoryPath) (*tagge
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[categorySettings]{strconv.Quote(strconv.Itoa(version)), categorySettings{s.AcceptUnregistered, s.RefuseMassMail, wireAttachmentRules(s.Attachments)}}, nil
+	return &tagged[categorySettings]{strconv.Quote(strconv.Itoa(version)), categorySettings{s.AcceptUnregistered, s.RefuseMassMail, wireAttachmentRules(s.Attachments), wireMail(s)}}, nil
 }
 
 func (a *API) changeCategorySettings(ctx context.Context, in *categorySettingsChange) (*tagged[categorySettings], error) {
@@ -183,6 +213,7 @@ func (a *API) changeCategorySettings(ctx context.Context, in *categorySettingsCh
 	into(c, "accept_unregistered", in.Body.AcceptUnregistered)
 	into(c, "refuse_mass_mail", in.Body.RefuseMassMail)
 	into(c, "attachments", in.Body.Attachments)
+	in.Body.MailSettingsPatch.into(c)
 	if err := a.storeSettings(ctx, in.Category.number(), in.IfMatch, c); err != nil {
 		return nil, err
 	}
