@@ -59,7 +59,9 @@ func (m *Manager) newClient(ctx context.Context) (*acme.Client, error) {
 	}
 	_, err = client.Register(ctx, account, acme.AcceptTOS)
 	if errors.Is(err, acme.ErrAccountAlreadyExists) {
-		_, err = client.UpdateReg(ctx, account)
+		if err = nil; m.cfg.Contact != "" { // authorities refuse an update that changes nothing
+			_, err = client.UpdateReg(ctx, account)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sign in at the certificate authority: %w", err)
