@@ -84,6 +84,7 @@ func TestEveryOperationIsAsDocumented(t *testing.T) {
 	}
 	d.deliveryOperations()
 	d.heldOperations()
+	d.reportOperations()
 	d.domainOperations()
 	d.outgoingOperations()
 	d.settingsOperations()

@@ -20,6 +20,7 @@ type (
 	letterID       string
 	deliveryID     string
 	messageID      string
+	reportID       string
 )
 
 func writeNumber[T ~string](prefix string, n int64) T {
@@ -73,6 +74,7 @@ func (v personID) id() id.ID           { return readID("per", string(v)) }
 func (v entryID) id() id.ID            { return readID("ent", string(v)) }
 func (v letterID) id() id.ID           { return readID("ltr", string(v)) }
 func (v deliveryID) id() id.ID         { return readID("dlv", string(v)) }
+func (v reportID) id() id.ID           { return readID("rep", string(v)) }
 
 // numberSchema allows as many digits as surely fit the type.
 func numberSchema(prefix string, digits int) *huma.Schema {
@@ -113,3 +115,6 @@ func (deliveryID) Schema(huma.Registry) *huma.Schema { return idSchema("dlv") }
 
 // Schema is the schema of the id.
 func (messageID) Schema(huma.Registry) *huma.Schema { return idSchema("msg") }
+
+// Schema is the schema of the id.
+func (reportID) Schema(huma.Registry) *huma.Schema { return idSchema("rep") }

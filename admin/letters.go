@@ -15,7 +15,7 @@ type letterQuery struct {
 	Paging
 	Period
 	Cursor  letterID `query:"cursor" doc:"From next of the page before"`
-	Outcome string   `query:"outcome" enum:"ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed"`
+	Outcome string   `query:"outcome" enum:"ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed,report"`
 	Ticket  ticketID `query:"ticket"`
 	Address string   `query:"address" maxLength:"512" doc:"Of its author, its envelope sender or a recipient, in any case"`
 }

@@ -91,7 +91,7 @@ func humaConfig() huma.Config {
 		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `mxdesk admin token`: mxd_ and 26 characters."},
 	}
 	c.Tags = []*huma.Tag{
-		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "suppressions"}, {Name: "relay"}, {Name: "staff"}, {Name: "domains"}, {Name: "categories"}, {Name: "settings"}, {Name: "health"},
+		{Name: "tickets"}, {Name: "letters"}, {Name: "deliveries"}, {Name: "lanes"}, {Name: "reports"}, {Name: "suppressions"}, {Name: "relay"}, {Name: "staff"}, {Name: "domains"}, {Name: "categories"}, {Name: "settings"}, {Name: "health"},
 	}
 	return c
 }
@@ -131,6 +131,10 @@ func (a *API) routes() {
 	route(a, op{"lift-suppression", "DELETE", "/v1/suppressions/{address}", admin, "Write to an address again"}, a.liftSuppression)
 	route(a, op{"get-relay", "GET", "/v1/relay", admin, "Show how the organisation's mail leaves"}, a.getRelay)
 	route(a, op{"put-relay", "PUT", "/v1/relay", admin, "Decide how the organisation's mail leaves; what waits goes that way too"}, a.putRelay, changes)
+
+	route(a, op{"list-reports", "GET", "/v1/reports", read, "List the reports of other mail hosts about your domains, newest first"}, a.listReports)
+	route(a, op{"list-report-days", "GET", "/v1/reports/days", read, "Sum the reports up by day, newest first"}, a.listReportDays)
+	route(a, op{"get-report", "GET", "/v1/reports/{report}", read, "Show a report and its lines"}, a.getReport)
 
 	route(a, op{"list-staff", "GET", "/v1/staff", read, "List staff"}, a.listStaff)
 	route(a, op{"list-categories", "GET", "/v1/categories", read, "List categories"}, a.listCategories)

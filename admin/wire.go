@@ -151,7 +151,7 @@ type LetterSummary struct {
 	Subject    string    `json:"subject"`
 	MessageID  string    `json:"message_id"`
 	Kind       string    `json:"kind"`
-	Outcome    string    `json:"outcome" enum:"ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed"`
+	Outcome    string    `json:"outcome" enum:"ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed,report"`
 	Ticket     *ticketID `json:"ticket" nullable:"true" doc:"The first ticket it went into"`
 	Size       int       `json:"size" doc:"Octets"`
 	Problem    string    `json:"problem" doc:"Why it could not be processed"`
