@@ -124,7 +124,10 @@ func TestRelayOfTenant(t *testing.T) {
 		}
 	}
 	for _, r := range []Relay{
-		{Kind: "smtp"}, {Kind: RelaySmarthost}, {Kind: RelaySmarthost, Host: "a b", Port: 1}, {Kind: RelayDiscard, Host: "x.test"},
+		{Kind: "smtp"},
+		{Kind: RelaySmarthost},
+		{Kind: RelaySmarthost, Host: "a b", Port: 1},
+		{Kind: RelayDiscard, Host: "x.test"},
 		{Kind: RelaySmarthost, Host: "x.test", Port: 1, Auth: "md5", Username: "u", Secret: "s"},
 		{Kind: RelaySmarthost, Host: "x.test", Port: 1, Auth: RelayPassword, Username: "u"},
 		{Kind: RelaySmarthost, Host: "x.test", Port: 1, Auth: RelayXOAUTH2, Username: "u\x01auth=x", Secret: "s"},

@@ -13,8 +13,10 @@ func TestHousekeeping(t *testing.T) {
 	d := newDesk(t)
 	withFile := func(from, subject, file string) {
 		t.Helper()
-		d.must(mail{from: from, to: []string{"help@example.test"}, subject: subject, header: "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n",
-			text: "--b\nContent-Type: text/plain\n\nhello\n--b\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename=a.bin\n\n" + file + "\n--b--"})
+		d.must(mail{
+			from: from, to: []string{"help@example.test"}, subject: subject, header: "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n",
+			text: "--b\nContent-Type: text/plain\n\nhello\n--b\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename=a.bin\n\n" + file + "\n--b--",
+		})
 	}
 	withFile("carl@client.test", "One", "only here")
 	withFile("carl@client.test", "Two", "shared")
