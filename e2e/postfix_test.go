@@ -26,9 +26,10 @@ type postfixServer struct {
 
 // The mailboxes of each server. Mail to "gone" is taken, and comes back later; "away-…" is an answering machine.
 var (
-	mailboxes = []string{"carl", "dora", "anna", "load", "gone", "away-path", "away-reply", "away-mute"}
+	mailboxes = []string{"carl", "dora", "anna", "load", "gone", "away-path", "away-reply", "away-mute", "away-fresh", "away-list", "away-marked"}
 	transport = "gone@DOMAIN closed:\n" +
-		"away-path@DOMAIN vacation:\naway-reply@DOMAIN vacation:\naway-mute@DOMAIN vacation:\n"
+		"away-path@DOMAIN vacation:\naway-reply@DOMAIN vacation:\naway-mute@DOMAIN vacation:\n" +
+		"away-fresh@DOMAIN vacation:\naway-list@DOMAIN vacation:\naway-marked@DOMAIN vacation:\n"
 )
 
 func startPostfix(w *world, domain, ip string) (*postfixServer, error) {
