@@ -228,7 +228,7 @@ func (p *yamlParser) scalarOrFlow(rest string, parent int) (node, error) {
 	f := &flowParser{text: all}
 	var n node
 	var err error
-	if all[0] == '[' || all[0] == '{' {
+	if strings.HasPrefix(all, "[") || strings.HasPrefix(all, "{") { // nothing is left of a tab and a comment
 		if n, err = f.value(0); err == nil && strings.TrimSpace(f.text[f.at:]) != "" {
 			err = errors.New("text behind a bracket")
 		}

@@ -125,7 +125,7 @@ func TestParseZoneErrors(t *testing.T) {
 }
 
 func FuzzParseZone(f *testing.F) {
-	for _, s := range []string{"a:\n- TXT: x\n", "? a\n: - MX: [1, b]\n", "a: [{TXT: \"x\"}]", "a:\n- TXT:\n  - 'x'\n  - y\n   z\n", "-\n-\n", "- - - a: b\n"} {
+	for _, s := range []string{"a:\n- TXT: x\n", "? a\n: - MX: [1, b]\n", "a: [{TXT: \"x\"}]", "a:\n- TXT:\n  - 'x'\n  - y\n   z\n", "-\n-\n", "- - - a: b\n", "\t #"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
