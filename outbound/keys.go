@@ -21,7 +21,7 @@ var (
 	ErrNotPublished = errors.New("the DNS does not show the DKIM key")
 )
 
-// DefaultRotation is how long keys sign, in days, before successors are made.
+// DefaultRotation is how long keys sign, in days, before successors are made; the default of the column dkim_rotation_days.
 const DefaultRotation = 180
 
 // Domain is one domain that an organisation writes from.
