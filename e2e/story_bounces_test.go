@@ -18,7 +18,7 @@ import (
 )
 
 // bounceFolder names a folder of reports with expected.json that are to be played too.
-const bounceFolder = "MXDESK_BOUNCES"
+const bounceFolder = "TEST_BOUNCES"
 
 // outgoing is one delivery as its letter tells of it.
 type outgoing struct {
