@@ -47,7 +47,7 @@ func client(addr string, c *tls.Config, http2 bool) *http.Client {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
-		TLSClientConfig: c, ForceAttemptHTTP2: http2, DisableKeepAlives: true,
+		TLSClientConfig: c, ForceAttemptHTTP2: http2, DisableKeepAlives: !http2,
 	}}
 }
 
