@@ -223,6 +223,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{"#close# x", "#status #close#waiting#", "＃ｃｌｏｓｅ＃", "[#12] #due 3d#", "#time 1h30m##", "\xff#\xfe#", "#assign a <b@c>#"} {
 		f.Add(s)
 	}
+	f.Add("#assign " + strings.Repeat("0", maxWords-len("assign ")-1) + "  0#")
 	f.Fuzz(func(t *testing.T, s string) { checkStripped(t, s) })
 }
 

@@ -92,7 +92,8 @@ func nextHash(s string) (at, length int) {
 // read understands what stands between two hashes. strip is true for a command, whatever its value is
 // worth. A Command without name and Err is prose.
 func read(words string) (c Command, strip bool) {
-	if words == "" || len(words) > maxWords || hasSpaceAtEnd(words) {
+	// Measured tidied: what is prose now must not be a command when it is tidied.
+	if words == "" || hasSpaceAtEnd(words) || len(words) > maxWords && len(tidy(words)) > maxWords {
 		return Command{}, false
 	}
 	words = fold(words)

@@ -93,10 +93,12 @@ func (s *source) pieces(from, to int) ([]piece, error) {
 	return out, nil
 }
 
+var brackets = strings.NewReplacer("<", "&lt;", ">", "&gt;")
+
 // literal makes a piece of plain words. A web address that a mask continues is no link by itself.
 func (s *source) literal(lit string, last bool) piece {
-	if s.markup {
-		return piece{lit: html.UnescapeString(lit), escaped: lit}
+	if s.markup { // a bracket that begins no tag would begin one with the words of a mask behind it: "<#Subject#>"
+		return piece{lit: html.UnescapeString(lit), escaped: brackets.Replace(lit)}
 	}
 	return piece{lit: lit, escaped: string(appendHTML(nil, lit, last))}
 }

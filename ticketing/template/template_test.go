@@ -293,6 +293,18 @@ func checkOutput(t interface{ Fatalf(string, ...any) }, c *Template, v *Values) 
 	}
 }
 
+func TestBracketBeforeMask(t *testing.T) {
+	c, err := Compile("x", "", "<p>a < b <#Subject#> <a>&lt;{{subject}}</a>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, body := c.Render(&Values{Subject: "img src=x onerror=y"})
+	const words = "&lt;img src=x onerror=y"
+	if want := "<p>a &lt; b " + words + "&gt; <a>" + words + "</a>"; body != want {
+		t.Errorf("%q, want %q", body, want)
+	}
+}
+
 func TestLongSubject(t *testing.T) {
 	c, err := Compile("#Subject#", "x", "")
 	if err != nil {
@@ -308,6 +320,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add("[##TicketID#] {{subject}}", "#Body#\n\nLabel: #URL#\n", "")
 	f.Add("", "", `<p style="color:red">#Body#<br><a href="#URL#">x</a> <li>a<!-- c --></p>`)
 	f.Add("#RatingLinks(a)#", "{{10_recent_messages}} ##x## #CF_1#", "<table><tr><td>#Attachments#")
+	f.Add("0", "0", "0<A>0<#URL#>0")
 	v := values()
 	f.Fuzz(func(t *testing.T, subject, text, body string) {
 		c, err := Compile(subject, text, body)
