@@ -22,7 +22,7 @@ var zones = map[string]int{
 func parseDate(raw []byte) (t time.Time, exact, ok bool) {
 	s := dropComments(unfold(raw[:min(len(raw), 200)]))
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, true, true
+		return t, writable(t), writable(t)
 	}
 	d := dateParts{day: -1, year: -1, hour: -1}
 	for w := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
@@ -158,7 +158,7 @@ func (d *dateParts) zone(w string) {
 }
 
 func (d *dateParts) time() (time.Time, bool) {
-	if d.day < 1 || d.month == 0 || d.year < 1900 || d.year > 9999 {
+	if d.day < 1 || d.month == 0 || d.year > 9999 {
 		return time.Time{}, false
 	}
 	loc := time.UTC
@@ -166,8 +166,11 @@ func (d *dateParts) time() (time.Time, bool) {
 		loc = time.FixedZone("", d.offset*60)
 	}
 	t := time.Date(d.year, d.month, d.day, max(d.hour, 0), d.min, d.sec, 0, loc)
-	return t, t.Day() == d.day
+	return t, t.Day() == d.day && writable(t)
 }
+
+// writable tells whether a year is within the bounds of ours, and of RFC 3339, in every zone.
+func writable(t time.Time) bool { return t.Year() >= 1900 && t.Year() < 9999 }
 
 // leadingInt reads the digits at the start of s, at most nine.
 func leadingInt(s string) (n, digits int) {
