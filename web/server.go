@@ -65,7 +65,8 @@ func NewServer(cfg ServerConfig) *Server {
 
 // tlsConfig serves certificates, and to a certificate authority that asks for nothing else its challenge.
 func tlsConfig(cfg ServerConfig) *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cfg.Certificate}
+	// Without its name here, a server whose plain listener began first would offer HTTP/2 and not speak it.
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cfg.Certificate, NextProtos: []string{"h2", "http/1.1"}}
 	if cfg.Challenge == nil {
 		return c
 	}

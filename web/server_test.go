@@ -86,6 +86,31 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
+// TestPlainFirst: a server that began with plain HTTP speaks HTTP/2 to browsers all the same.
+func TestPlainFirst(t *testing.T) {
+	a, _ := listener(t)
+	b, _ := listener(t)
+	config, roots := smtptest.Certificate(t, "help.test")
+	s := NewServer(ServerConfig{
+		Handler: http.HandlerFunc(hello), Log: slog.New(slog.DiscardHandler),
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &config.Certificates[0], nil },
+	})
+	ended := make(chan error, 2)
+	go func() { ended <- s.http.Serve(a) }()
+	defer func() {
+		s.http.Close()
+		<-ended
+		<-ended
+	}()
+	if _, body, err := fetch(t, client(a.Addr().String(), nil, false), "http://help.test/"); err != nil || body != "HTTP/1.1" {
+		t.Errorf("plain: %q, %v", body, err)
+	}
+	go func() { ended <- s.http.ServeTLS(b, "", "") }()
+	if _, body, err := fetch(t, client(b.Addr().String(), &tls.Config{RootCAs: roots}, true), "https://help.test/"); err != nil || body != "HTTP/2.0" {
+		t.Errorf("TLS: %q, %v", body, err)
+	}
+}
+
 // Who asks for a challenge and for more is a browser, and gets the page's certificate.
 func TestChallengeHandshake(t *testing.T) {
 	challenge, _ := smtptest.Certificate(t, "challenge.test")
