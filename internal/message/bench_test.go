@@ -164,6 +164,12 @@ var hostile = map[string]func() []byte{
 	},
 	"drawn lines": func() []byte { return []byte(hostileHead + "\r\nHello\r\n" + strings.Repeat("____\r\n\r\n", 200_000)) },
 	"uuencode":    func() []byte { return []byte(hostileHead + "\r\n" + strings.Repeat("begin 644 a\r\n", 200_000)) },
+	"uuencode that grows": func() []byte {
+		return []byte(hostileHead + "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n" + strings.Repeat("_\n", 1_000_000))
+	},
+	"uuencode, long name": func() []byte {
+		return []byte(hostileHead + "\r\nbegin 644 " + strings.Repeat("\xff", 2_000_000) + "\r\n")
+	},
 	"charsets": func() []byte {
 		return []byte(hostileHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nContent-Type: text/plain\r\n\r\n"+strings.Repeat("\xe4\xf6", 10_000)+"\r\n", 900))
 	},

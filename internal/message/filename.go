@@ -12,6 +12,11 @@ import (
 // maxFilename is the most bytes a file name may have on usual file systems.
 const maxFilename = 255
 
+// maxRawName is how many bytes of a name that stands in no header field are looked at.
+const maxRawName = 4 << 10
+
+func clipped(name []byte) []byte { return name[:min(len(name), maxRawName)] }
+
 // SafeFilename makes a name that a stranger chose fit to be shown and saved: its base name, in NFC, without controls
 // and characters that some system treats as special, no leading dot or dash, at most 255 bytes with its extension kept.
 // It returns "" when nothing is left.

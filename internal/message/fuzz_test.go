@@ -19,7 +19,7 @@ func FuzzFields(f *testing.F) {
 		"<a@b> (c) \"d e\"@f\r\n\t<g>", "Mon, 2 Jan 2006 15:04:05 -0700 (MST)", "9999-12-31T23:59:59-12:00", "Tue Jan  3 04:05:06 PM CEST 2006",
 		"Doe, John <j@x>, \"a\\\"b\" <c@d>; g: e@f (=?utf-8?q?n?=);", "=?utf-8?b?w7w=?= =?iso-2022-jp?b?GyRCJCI=?= \xff",
 		"text/plain; charset*0*=utf-8'de'%C3; charset*1*=%BC; name=\"../a\\\"b.txt\"; format=flowed", "attachment; filename==?utf-8?q?a=3Bb?=; size=1",
-		"Re: [x] AW[2]: Fwd: y (fwd)", "CON.txt . ", "<>", "=?utf-8?q?a?=\x1b$B",
+		"Re: [x] AW[2]: Fwd: y (fwd)", "CON.txt . ", "<>", "=?utf-8?q?a?=\x1b$B", "\xa0",
 	} {
 		f.Add([]byte(s))
 	}
@@ -93,6 +93,7 @@ func FuzzText(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	for _, s := range [][3]string{
 		{"SGVsbG8=", "base64", "utf-8"}, {"a=C3=BC=\r\nb", "quoted-printable", "iso-8859-1"}, {"begin 644 a\n#86)C\n`\nend\n", "x-uuencode", ""},
+		{"begin 644 a\n6\n", "uue", ""},
 		{"\x1b$B$\"\x1b(B", "8bit", "iso-2022-jp"}, {"+AOQ-x", "7bit", "utf-7"}, {"\x1b$)C\x0e0!\x0f", "", "iso-2022-kr"}, {"\xff\xfea\x00", "binary", "utf-16"},
 		{"\xe4\xf6\xfc", "", "unknown"}, {"\x84\x31\x95\x33", "", "gb18030"},
 	} {
@@ -100,7 +101,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, encoding, charset string) {
 		data, _ := decodeTransfer(body, encoding)
-		if len(data) > len(body)+3 {
+		if len(data) > max(len(body)+3, freeUU) {
 			t.Fatalf("%d octets of %d", len(data), len(body))
 		}
 		d := newDecoder()
@@ -110,8 +111,8 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%q in %q: %q", data, c, text)
 			}
 		}
-		if name, file, rest, ok := cutUU(body); ok && len(name)+len(file)+len(rest) > len(body) {
-			t.Fatalf("%q holds %q and %q", body, file, rest)
+		if name, file, rest, ok := cutUU(body); ok && (len(name)+len(rest) > len(body) || len(file) > max(len(body), freeUU)) {
+			t.Fatalf("%q holds %q, %d octets, and %q", body, name, len(file), rest)
 		}
 		if ctype := sniffType(cleanType(encoding), data); ctype == "" || !oneLine(ctype) {
 			t.Fatalf("type %q", ctype)

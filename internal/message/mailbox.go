@@ -249,14 +249,14 @@ func (p *mailboxParser) bare(phrase string, sep byte) {
 }
 
 func (p *mailboxParser) add(addr, name string) {
-	if addr == "" {
+	if addr = CleanLine(p.d.raw(addr)); addr == "" {
 		return
 	}
 	name = CleanLine(p.d.words(name))
 	for len(name) >= 2 && (name[0] == '"' || name[0] == '\'') && name[len(name)-1] == name[0] {
 		name = strings.TrimSpace(name[1 : len(name)-1])
 	}
-	p.out = append(p.out, Mailbox{Address: CleanLine(p.d.raw(addr)), Name: name})
+	p.out = append(p.out, Mailbox{Address: addr, Name: name})
 }
 
 // splitBare finds the address in words without brackets: "John Doe john@example.com".

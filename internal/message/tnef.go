@@ -85,7 +85,7 @@ func parseTNEF(data []byte) (c tnefContent, whole bool) {
 			file = &c.files[len(c.files)-1]
 		case attAttachTitle:
 			if file != nil && file.Filename == "" {
-				file.Filename = cString(value)
+				file.Filename = cString(clipped(value))
 			}
 		case attAttachData:
 			if file != nil {
@@ -114,13 +114,13 @@ func parseTNEF(data []byte) (c tnefContent, whole bool) {
 func fileProp(file *Attachment, id, typ uint16, v []byte) {
 	switch id {
 	case mapiAttachLongName:
-		if name := mapiString(typ, v); name != "" {
+		if name := mapiString(typ, clipped(v)); name != "" {
 			file.Filename = name
 		}
 	case mapiAttachMIME:
-		file.Declared = strings.ToLower(mapiString(typ, v))
+		file.Declared = strings.ToLower(mapiString(typ, clipped(v)))
 	case mapiAttachID:
-		file.ContentID = mapiString(typ, v)
+		file.ContentID = mapiString(typ, clipped(v))
 	case mapiAttachData:
 		if len(file.Data) == 0 && typ == 0x0102 {
 			file.Data = v

@@ -133,6 +133,10 @@ func decodeTransfer(body []byte, encoding string) (data []byte, known bool) {
 	return body, false
 }
 
+// freeUU is how large a uuencoded file may become, however short its lines are. Lines whose trailing spaces are lost stand for
+// more octets than they have; larger files that grow are made to.
+const freeUU = 64 << 10
+
 // cutUU finds the first uuencoded file in body: its name, its bytes, and the text around it.
 func cutUU(body []byte) (name string, data, rest []byte, ok bool) {
 	start := uuStart(body)
@@ -140,7 +144,7 @@ func cutUU(body []byte) (name string, data, rest []byte, ok bool) {
 		return "", nil, body, false
 	}
 	end, next := lineEnd(body, start)
-	name = string(bytes.TrimSpace(body[start+len("begin 644 ") : end]))
+	name = string(bytes.TrimSpace(clipped(body[start+len("begin 644 ") : end])))
 	out := make([]byte, 0, (len(body)-next)/4*3)
 	for pos := next; pos < len(body); {
 		end, after := lineEnd(body, pos)
@@ -150,7 +154,7 @@ func cutUU(body []byte) (name string, data, rest []byte, ok bool) {
 			return name, out, rest, true
 		}
 		var good bool
-		if out, good = appendUU(out, line); !good {
+		if out, good = appendUU(out, line); !good || len(out) > max(len(body), freeUU) {
 			return "", nil, body, false
 		}
 		pos = after
