@@ -180,20 +180,19 @@ func (r *Reporter) deliver(ctx context.Context, o *owed) error {
 
 // mail queues the report for all destinations that take mail, together with what is then left to do.
 func (r *Reporter) mail(ctx context.Context, o *owed, p *parcel) error {
-	var left []reports.Destination
+	rest := *o
+	rest.destinations = []reports.Destination{}
 	var to []address.Address
 	for _, d := range o.destinations {
 		switch {
 		case d.URL != "":
-			left = append(left, d)
+			rest.destinations = append(rest.destinations, d)
 		case d.Max == 0 || int64(len(p.data)) <= d.Max:
 			to = append(to, d.Mail)
 		}
 	}
-	if o.destinations = left; left == nil {
-		o.destinations = []reports.Destination{}
-	}
 	if len(to) == 0 {
+		*o = rest
 		return nil
 	}
 	err := pgx.BeginFunc(ctx, r.q.pool, func(tx pgx.Tx) error {
@@ -210,11 +209,12 @@ func (r *Reporter) mail(ctx context.Context, o *owed, p *parcel) error {
 				return err
 			}
 		}
-		return updateOwed(ctx, tx, o, "pending", "")
+		return updateOwed(ctx, tx, &rest, "pending", "")
 	})
 	if err != nil {
 		return fmt.Errorf("queue report: %w", err)
 	}
+	*o = rest
 	r.q.Hint()
 	return nil
 }

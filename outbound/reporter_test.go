@@ -161,6 +161,27 @@ func TestTLSReports(t *testing.T) {
 	}
 }
 
+// TestReportWaitsForQueue: while a report cannot be queued, where it is to go stays known.
+func TestReportWaitsForQueue(t *testing.T) {
+	x := newWorld(t)
+	r, now := x.reporter(dns.Fake{"_smtp._tls.x.test": {TXT: []string{"v=TLSRPTv1; rua=mailto:tls@x.test"}}})
+	r.cfg.From.Domain = "later.test" // no organisation has it yet
+	r.cfg.Results.AddTLS(seenSession("x.test", ""))
+	r.flush(x.ctx)
+	*now = yesterday.Add(17 * time.Hour)
+	x.must(r.work(x.ctx))
+	if got := one[string](x, `SELECT state FROM reports_owed`); got != "pending" {
+		t.Errorf("state %s", got)
+	}
+	r.cfg.From = testFrom
+	*now = now.Add(time.Hour)
+	x.must(r.work(x.ctx))
+	letters, _ := x.sentReports()
+	if got := one[string](x, `SELECT state FROM reports_owed`); got != "sent" || len(letters) != 1 {
+		t.Errorf("state %s, %d letters", got, len(letters))
+	}
+}
+
 // TestDMARCReports: they go to the domain's own organisation, and to others only if those agree.
 func TestDMARCReports(t *testing.T) {
 	x := newWorld(t)
