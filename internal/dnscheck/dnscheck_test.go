@@ -12,7 +12,7 @@ import (
 	"mxdesk/internal/dns"
 )
 
-func key(t *testing.T, selector, state string) Key {
+func key(t testing.TB, selector, state string) Key {
 	t.Helper()
 	public, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -21,7 +21,7 @@ func key(t *testing.T, selector, state string) Key {
 	return Key{selector, state, "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public), public}
 }
 
-func exampleDomain(t *testing.T) Domain {
+func exampleDomain(t testing.TB) Domain {
 	return Domain{
 		Name: "a.test", Hosts: []string{"mx.desk.test"}, MTASTS: "v=STSv1; id=1;", Senders: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
 		Keys: []Key{key(t, "s1", "active")},

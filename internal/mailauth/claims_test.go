@@ -71,6 +71,13 @@ func FuzzParseResults(f *testing.F) {
 				t.Errorf("%q", r)
 			}
 		}
+		var c message.Claim
+		read(&c, results)
+		for _, d := range append(c.DKIM, message.DKIM{Domain: c.SPF.Domain}) {
+			if strings.ContainsFunc(d.Domain+d.Selector+d.Algorithm, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%+v", c)
+			}
+		}
 	})
 }
 

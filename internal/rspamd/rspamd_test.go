@@ -2,6 +2,7 @@ package rspamd
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -148,4 +149,30 @@ func TestRealRspamd(t *testing.T) {
 	if found, err = c.Check(t.Context(), good); err != nil || found.Action == "" {
 		t.Errorf("by LMTP, from nobody: %+v, %v", found, err)
 	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{
+		`{"score":7.25,"required_score":15,"action":"add header","symbols":{"A":{"score":5},"B\u0000\n":{"score":5},"C":{}}}`,
+		`{"score":null}`, `{"error":"x"}`, `{"score":1e308,"symbols":null}`, `{"score":"7"}`, "[]", "",
+	} {
+		f.Add(200, []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		s, err := read(status, body)
+		if err != nil {
+			if s.Symbols != nil || s.Action != "" {
+				t.Fatalf("%v, but %+v", err, s)
+			}
+			return
+		}
+		if _, err := json.Marshal(s); err != nil || status != http.StatusOK || len(s.Symbols) > maxSymbols {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		for _, word := range append(s.Symbols, s.Action) {
+			if len(word) > maxSymbol || strings.ContainsFunc(word, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Fatalf("%q", word)
+			}
+		}
+	})
 }

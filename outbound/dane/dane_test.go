@@ -23,7 +23,7 @@ type pair struct {
 }
 
 // issue makes a certificate; without an issuer it signs itself. age shifts the time in which it is valid.
-func issue(t *testing.T, issuer *pair, ca bool, age time.Duration, names ...string) pair {
+func issue(t testing.TB, issuer *pair, ca bool, age time.Duration, names ...string) pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
