@@ -8,6 +8,7 @@ import (
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/outbound"
+	"mxdesk/ticketing/guard"
 )
 
 // A letter in the name of a staff member that only the address it came to speaks for is held, and he is asked, at his own
@@ -16,8 +17,11 @@ import (
 //   - The reply comes to an address signed for that letter, which nobody but he was ever sent.
 //   - Its From is an address of his, and it is admitted like every letter: a From that DMARC disowns confirms nothing.
 //   - A person wrote it: no mark of a machine, and its first line is a code. A machine that answers by itself begins
-//     with words of its own; where it quotes our mail, the code stands within a sentence. What the held letter says can not
+//     with words of its own; where it quotes our mail, or sends all of it back, that begins with a sentence, whatever an
+//     organisation's template says, and its subject never holds the code. What the held letter says can not
 //     help its author, because the code is made from our key and the letter's id.
+//
+// The questions are automatic mail, and pass the guards against loops: whoever got hold of the address cannot fill the mailbox.
 //
 // Whoever reads the staff member's mailbox can confirm, as he can do everything else in his name.
 
@@ -33,7 +37,7 @@ const maxQuestion = 2000
 // confirmFault is why a person's letter to a confirmation address does not confirm the held one; "" if it does.
 func confirmFault(reply, held *parcel, code string) string {
 	switch {
-	case held.staff == nil || reply.staff != held.staff:
+	case held.staff == nil || reply.staff == nil || reply.staff.ID != held.staff.ID: // the directory may be newer for one of them
 		return "it is from another address than those of the staff member"
 	case !saysCode(reply.content.ReplyText, code):
 		return "its first line is not the code"
@@ -56,8 +60,12 @@ func saysCode(text, code string) bool {
 func (d *decider) askStaff() {
 	d.note("admission: held: %s", reasonUnconfirmed)
 	d.summary.reason = reasonUnconfirmed
-	d.hold("a letter in the name of " + d.staff.Name + " that only the address it came to speaks for; he is asked to confirm it")
-	d.ask(templateConfirm, d.parcel)
+	why := "a letter in the name of " + d.staff.Name + " that only the address it came to speaks for; "
+	if d.ask(templateConfirm, d.parcel) {
+		d.hold(why + "he is asked to confirm it")
+	} else {
+		d.hold(why + "a guard against loops kept the question back, so an admin has to decide")
+	}
 }
 
 // confirms notes what the letter does for the held one, which is taken up beside it when it is confirmed.
@@ -86,13 +94,14 @@ func (d *decider) tellHow() {
 	}
 	d.scene.askedAgain[k] = true
 	d.toldHow = append(d.toldHow, k)
-	d.note("confirmation: %s is told how", d.unconfirmed.staff.Primary)
-	d.ask(templateUnconfirmed, d.unconfirmed)
+	if d.ask(templateUnconfirmed, d.unconfirmed) {
+		d.note("confirmation: %s is told how", d.unconfirmed.staff.Primary)
+	}
 }
 
-// ask writes to the staff member about the letter in his name. The question goes to his own mailbox, so whoever answers it
-// reads that.
-func (d *decider) ask(name string, about *parcel) {
+// ask writes to the staff member about the letter in his name, and tells whether it did. The question goes to his own
+// mailbox, so whoever answers it reads that.
+func (d *decider) ask(name string, about *parcel) bool {
 	for _, ref := range about.signed {
 		t := d.find(ref.Ticket)
 		if t == nil {
@@ -106,25 +115,38 @@ func (d *decider) ask(name string, about *parcel) {
 			FromName: d.org.Name, From: d.org.Signer.Confirm(d.supportDomain(t), about.letter.ID),
 		}
 		m.Subject, m.Text, m.HTML = d.org.template(name, t.Category).Render(v)
+		m.Subject = strings.ReplaceAll(m.Subject, code, "")
 		m.Text, m.HTML = withCode(m.Text, m.HTML, code)
+		p := d.participantOf(t, &about.staff.told)
+		if p == nil || !d.may(t, p, guard.Exact(m.Subject, m.Text)) {
+			return false
+		}
 		m.Deliveries = []outbound.Delivery{{
 			ID: id.New(), Recipient: about.staff.Primary, Name: about.staff.Name,
 		}}
 		m.Deliveries[0].MessageID = d.org.Signer.MessageID(d.supportDomain(t), t.Number, m.Deliveries[0].ID)
 		d.messages = append(d.messages, m)
 		d.mails++
-		return
+		return true
 	}
+	return false
 }
 
-// withCode adds the code to a mail whose template, an organisation's own, leaves it out.
+// withCode sees to it that a mail, whose template may be an organisation's own, tells the code, and does not begin with it: a
+// machine that sends the mail back must not confirm by that.
 func withCode(text, markup, code string) (string, string) {
 	sentence := "To confirm, write the code " + code + " as the first line of your reply."
 	if !strings.Contains(text, code) {
 		text = strings.TrimRight(text, "\n") + "\n\n" + sentence + "\n"
+	} else if saysCode(text, code) {
+		text = sentence + "\n\n" + text
 	}
-	if markup != "" && !strings.Contains(markup, code) {
-		markup += "<p>" + html.EscapeString(sentence) + "</p>"
+	switch paragraph := "<p>" + html.EscapeString(sentence) + "</p>"; {
+	case markup == "":
+	case !strings.Contains(markup, code):
+		markup += paragraph
+	case saysCode(message.HTMLText(markup), code):
+		markup = paragraph + markup
 	}
 	return text, markup
 }

@@ -123,11 +123,68 @@ func TestWhatConfirmsNothing(t *testing.T) {
 	}
 }
 
+// An organisation's template may put the code wherever it likes: a machine that sends the question back, subject and all,
+// confirms nothing by that.
+func TestEchoConfirmsNothing(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"staff_proof": "verified"}`)
+	if _, err := d.pool.Exec(t.Context(), `INSERT INTO templates (organisation_id, name, subject, body_text)
+		VALUES ($1, $2, '#password#', $3)`, d.org.ID, templateConfirm, "#password#\n\nis the code."); err != nil {
+		t.Fatal(err)
+	}
+	d.set(`{"staff_proof": "verified", "system_address": ""}`)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	told := to(t, d.sentMail(), "anna@staff.test")
+	held := d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #close#", text: "My answer."})
+	question, code := to(t, d.sentMail(), "anna@staff.test"), d.org.Signer.ConfirmCode(held)
+	if strings.Contains(question.Subject, code) || strings.Count(question.Text, code) < 2 {
+		t.Errorf("the question: %+v", question)
+	}
+	confirm := d.org.Signer.Confirm("example.test", held).String()
+	for _, text := range []string{question.Text, question.Subject + "\n" + question.Text} {
+		d.must(mail{from: "anna@staff.test", to: []string{confirm}, subject: "Re: " + question.Subject, text: text})
+		if got := d.entries(1); len(got) != 1 {
+			t.Errorf("an echo confirmed: %v", got)
+		}
+	}
+}
+
+// Whoever got hold of the address of a staff member's ticket cannot fill his mailbox with questions: the guards hold for
+// them, the ticket says so, and every letter is kept for an admin.
+func TestQuestionsAreGuarded(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"staff_proof": "verified"}`)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	told := to(t, d.sentMail(), "anna@staff.test")
+	const forged = 25
+	for i := range forged {
+		d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question", text: "Forged " + strings.Repeat("x", i)})
+	}
+	questions := len(d.sentMail())
+	if questions == 0 || questions > 10 {
+		t.Errorf("%d questions", questions)
+	}
+	if events := d.loopEvents(); len(events) != 1 || !strings.Contains(events[0], "anna@staff.test") {
+		t.Errorf("events %q", events)
+	}
+	var held, asked int
+	if err := d.pool.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE problem LIKE '%he is asked%') FROM letters WHERE outcome = 'held'`).Scan(&held, &asked); err != nil {
+		t.Fatal(err)
+	}
+	if held != forged || asked != questions {
+		t.Errorf("%d letters are held, of %d it says that he is asked; want %d and %d", held, asked, forged, questions)
+	}
+}
+
 func TestWithCode(t *testing.T) {
 	for _, c := range []struct{ text, markup, wantText, wantMarkup string }{
-		{"Write ABCDEF.", "<p>ABCDEF</p>", "Write ABCDEF.", "<p>ABCDEF</p>"},
+		{"Write ABCDEF.", "<p>Write ABCDEF</p>", "Write ABCDEF.", "<p>Write ABCDEF</p>"},
 		{"Reply.\n", "", "Reply.\n\nTo confirm, write the code ABCDEF as the first line of your reply.\n", ""},
-		{"ABCDEF", "<p>x</p>", "ABCDEF", "<p>x</p><p>To confirm, write the code ABCDEF as the first line of your reply.</p>"},
+		{"Write:\nABCDEF", "<p>x</p>", "Write:\nABCDEF", "<p>x</p><p>To confirm, write the code ABCDEF as the first line of your reply.</p>"},
+		{
+			"ABCDEF\n\nis the code.", "<h1>ABCDEF</h1><p>is the code", "To confirm, write the code ABCDEF as the first line of your reply.\n\nABCDEF\n\nis the code.",
+			"<p>To confirm, write the code ABCDEF as the first line of your reply.</p><h1>ABCDEF</h1><p>is the code",
+		},
 	} {
 		if text, markup := withCode(c.text, c.markup, "ABCDEF"); text != c.wantText || markup != c.wantMarkup {
 			t.Errorf("%q, %q", text, markup)

@@ -318,7 +318,41 @@ func TestPanicStillBecomesATicket(t *testing.T) {
 	}
 }
 
-// One letter on which PostgreSQL fails does not fail the others of its batch.
+// A held letter on which we fail when it is confirmed is stored with a plain ticket too, and does not refuse the confirmation for ever.
+func TestPanicOfConfirmedLetter(t *testing.T) {
+	d, _, confirm, code := asked(t)
+	l := mail{from: "anna@staff.test", to: []string{confirm}, subject: "Re: Question", text: code}.letter(d.clock())
+	j, err := d.intake.prepare(context.Background(), l)
+	if err != nil || len(j.parcels) != 2 {
+		t.Fatalf("%d parcels, %v", len(j.parcels), err)
+	}
+	j.parcels[1].job.content = nil // what a bug might do
+	d.intake.commitOne(j, d.intake.commit([]*job{j}))
+	if err := <-j.done; err != nil {
+		t.Fatal(err)
+	}
+	if got := d.entries(d.tickets()[0].Number); !slices.Contains(got, "event: letter.unread") {
+		t.Errorf("entries %v", got)
+	}
+}
+
+// A letter to a ticket of long ago, at an organisation that took its addresses away, is refused: there is nowhere to put it.
+func TestNoAddressIsLeft(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "x", text: "hello"})
+	ack := to(t, d.sentMail(), "carl@client.test")
+	if _, err := d.service.Change(t.Context(), Actor{Organisation: d.org.ID, Name: "test"}, 1, 0, Patch{Status: new(Closed)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.pool.Exec(t.Context(), `DELETE FROM support_addresses`); err != nil {
+		t.Fatal(err)
+	}
+	d.set(`{"reopen_days": 0}`)
+	d.later(time.Hour)
+	d.refused(mail{from: "carl@client.test", to: []string{ack.ReplyTo}, subject: "Re: x", text: "more"}, message.ErrNoSuchRecipient)
+}
+
+// One letter on which PostgreSQL fails does not fail the others of its batch: it is stored with a plain ticket.
 func TestBadLetterFailsAlone(t *testing.T) {
 	d := newDesk(t)
 	var jobs []*job
@@ -334,12 +368,18 @@ func TestBadLetterFailsAlone(t *testing.T) {
 	}
 	d.intake.commitAll(jobs)
 	for i, j := range jobs {
-		if err := <-j.done; (err != nil) != (i == 1) {
+		if err := <-j.done; err != nil {
 			t.Errorf("letter %d: %v", i, err)
 		}
 	}
-	if n := len(d.tickets()); n != 2 {
-		t.Errorf("%d tickets, want 2", n)
+	plain := 0
+	for _, k := range d.tickets() {
+		if slices.Contains(d.entries(k.Number), "event: letter.unread") {
+			plain++
+		}
+	}
+	if n := len(d.tickets()); n != 3 || plain != 1 {
+		t.Errorf("%d tickets, %d of them plain; want 3 and 1", n, plain)
 	}
 }
 

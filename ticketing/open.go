@@ -13,7 +13,12 @@ import (
 func (d *decider) openAll(follows *Ticket) error {
 	targets := d.targets
 	if len(targets) == 0 {
-		targets = []*SupportAddress{d.supportAddress(follows)}
+		to := d.supportAddress(follows)
+		if to == nil { // of an organisation that has no address any more
+			d.refuse(message.ErrNoSuchRecipient)
+			return nil
+		}
+		targets = []*SupportAddress{to}
 	}
 	if d.staff == nil && d.author == nil {
 		targets = slices.DeleteFunc(slices.Clone(targets), func(a *SupportAddress) bool { return !a.Settings.AcceptUnregistered })
@@ -132,6 +137,10 @@ func (d *decider) openPlain() error {
 	to := d.targets
 	if len(to) == 0 {
 		to = []*SupportAddress{d.org.DefaultAddress()}
+	}
+	if to[0] == nil {
+		d.refuse(message.ErrNoSuchRecipient)
+		return nil
 	}
 	if err := d.open(to[0], nil); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,8 +107,13 @@ func (in *Intake) commitOne(j *job, err error) {
 	for try := 0; err != nil && isConflict(err) && try < maxConflicts; try++ {
 		err = in.commit([]*job{j})
 	}
-	if errors.Is(err, errPanicked) {
-		j.content, j.problem = &message.Content{Kind: message.Human}, "The letter could not be processed; it is attached as it came."
+	if errors.Is(err, errPanicked) || isBadValue(err) {
+		if isBadValue(err) {
+			in.log.Error("PostgreSQL does not take what was read of a letter; it becomes a ticket unread", "letter", j.letter.ID.String(), "error", err)
+		}
+		for _, p := range j.parcels { // a held letter that this one confirms is a job of its own
+			p.job.content, p.job.problem = &message.Content{Kind: message.Human}, "The letter could not be processed; it is attached as it came."
+		}
 		in.metrics.unread.Inc()
 		err = in.commit([]*job{j})
 	}
@@ -278,6 +284,13 @@ func (in *Intake) decideAll(ctx context.Context, w *world, jobs []*job) error {
 		}
 	}
 	return nil
+}
+
+// isBadValue tells whether err means that a value of ours can not be stored, however often it is tried: a letter that is
+// refused for that would come again and again, and be lost in the end.
+func isBadValue(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || pg.Code == "23514") // data exception, check violation
 }
 
 // isConflict tells whether err means that another transaction was faster: doing it again will see what that one did.
