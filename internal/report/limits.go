@@ -16,10 +16,10 @@ var ErrMalformed = errors.New("malformed report")
 
 // Bounds on a report from outside. Reports that large receivers send about a busy domain stay far below.
 const (
-	maxPacked   = 4 << 20  // octets as they came
-	maxUnpacked = 16 << 20 // and unpacked
-	freeRatio   = 1 << 20  // octets from which on the ratio counts
-	maxRatio    = 200
+	maxPacked   = 4 << 20 // octets as they came
+	maxUnpacked = 8 << 20 // and unpacked: maxRecords of the usual length, and a second or two of work
+	freeRatio   = 1 << 20 // octets from which on the ratio counts
+	maxRatio    = 200     // a thousand records that differ in little come near
 	maxDepth    = 12
 	maxValues   = 200_000  // elements, members
 	maxGap      = 64 << 10 // octets of a tag

@@ -167,6 +167,16 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
+// As many records as may be in a report are no more elements than may be.
+func TestManyRecords(t *testing.T) {
+	text := string(sample(t, "google.xml"))
+	from, to := strings.Index(text, "<record>"), strings.Index(text, "</record>")+len("</record>")
+	r, err := ParseDMARC([]byte(text[:from] + strings.Repeat(text[from:to], maxRecords) + text[to:]))
+	if err != nil || len(r.Records) != maxRecords {
+		t.Fatal(err)
+	}
+}
+
 // TestHostile: what is meant to hurt is refused, and says so.
 func TestHostile(t *testing.T) {
 	xml, json := string(sample(t, "google.xml")), string(sample(t, "google.json"))
