@@ -105,7 +105,7 @@ func TestHold(t *testing.T) {
 	w := x.worker(always(taken))
 	grace := x.message("a@x.test", "b@x.test")
 	for i := range grace.Deliveries {
-		grace.Deliveries[i].Hold = time.Minute
+		grace.Deliveries[i].Hold, grace.Deliveries[i].CancelSeen = time.Minute, true
 	}
 	ids := x.enqueue(grace)
 	hand := x.send("c@x.test")[0]
