@@ -10,7 +10,7 @@ import (
 	"mxdesk/ticketing/notify"
 )
 
-// templateLoop tells the system address that a guard stopped automatic mail.
+// templateLoop tells the system address that a guard stopped automatic mail, and staff that it stops mail to them.
 const templateLoop = "loop/staff"
 
 // may tells whether a letter of these words, which a person of the staff did not write, may go to the participant, and
@@ -39,6 +39,11 @@ func (s *scene) may(t *Ticket, p *Participant, words guard.Print) bool {
 		if p.line.Tell(s.now) { // of the tickets that it stops each says so
 			s.stopped(t, p, v)
 		}
+		if v.First && p.Role == StaffRole { // who waits for mail must know that none comes
+			if m := s.loopMail(t, stoppedWords(p, v)); m >= 0 {
+				s.deliver(m, p)
+			}
+		}
 	case v.First:
 		p.line = line
 		s.stopped(t, p, v)
@@ -61,16 +66,21 @@ func (s *scene) total(a address.Address) *sentTo {
 // stopped tells, in the ticket and to the system address, of a guard that keeps mail back from a participant.
 func (s *scene) stopped(t *Ticket, p *Participant, v guard.Verdict) {
 	s.touch(p)
-	words := fmt.Sprintf("Loop guard (%s): automatic mail to %s about this ticket is held back", v.Stopped, p.Address)
-	switch {
-	case v.Stopped == guard.Twice:
-		words = fmt.Sprintf("Loop guard (%s): %s was sent the same mail less than five minutes ago; it is not sent again.", v.Stopped, p.Address)
-	case v.Stopped == guard.Chain:
-		words += " until a person writes or acts."
-	default:
-		words += " until " + v.Until.UTC().Format("2006-01-02 15:04 UTC") + ". What is said meanwhile stands in the ticket."
+	s.tellOfLoop(t, p.Address, v.Stopped, stoppedWords(p, v), true)
+}
+
+func stoppedWords(p *Participant, v guard.Verdict) string {
+	about := "about this ticket"
+	switch v.Stopped {
+	case guard.Twice:
+		return fmt.Sprintf("Loop guard (%s): %s was sent the same mail less than five minutes ago; it is not sent again.", v.Stopped, p.Address)
+	case guard.Chain:
+		return fmt.Sprintf("Loop guard (%s): automatic mail to %s %s is held back until a person writes or acts.", v.Stopped, p.Address, about)
+	case guard.AddressVolume:
+		about = "about all tickets"
 	}
-	s.tellOfLoop(t, p.Address, v.Stopped, words, true)
+	return fmt.Sprintf("Loop guard (%s): automatic mail to %s %s is held back until %s. What is said meanwhile stands in the tickets.",
+		v.Stopped, p.Address, about, v.Until.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
 // tellOfLoop writes into the ticket which guard stopped mail to the address, and to the system address if it is to know.
@@ -89,18 +99,27 @@ func (s *scene) tellOfLoop(t *Ticket, a address.Address, g guard.Guard, words st
 		return
 	}
 	total.letters++
-	tpl := s.org.template(templateLoop, t.Category)
-	if tpl.Empty() {
+	place := s.loopMail(t, words)
+	if place < 0 {
 		return
 	}
-	v := s.values(t, Entry{Body: words})
-	v.Staff = true
-	m := &s.messages[s.write(t, outbound.Message{Template: templateLoop, AutoSubmitted: "auto-generated"}, tpl, v)]
+	m := &s.messages[place]
 	delivery := id.New()
 	m.Deliveries = []outbound.Delivery{{
 		ID: delivery, Recipient: to, MessageID: s.org.Signer.MessageID(m.From.Domain, t.Number, delivery),
 	}}
 	s.mails++
+}
+
+// loopMail writes the message that tells of a guard and returns its place; -1 if its template is empty.
+func (s *scene) loopMail(t *Ticket, words string) int {
+	tpl := s.org.template(templateLoop, t.Category)
+	if tpl.Empty() {
+		return -1
+	}
+	v := s.values(t, Entry{Body: words})
+	v.Staff = true
+	return s.write(t, outbound.Message{Template: templateLoop, AutoSubmitted: "auto-generated"}, tpl, v)
 }
 
 // answerStopped tells of an automatic answer that a guard refused to the sender of the letter.

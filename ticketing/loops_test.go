@@ -284,11 +284,23 @@ func TestAddressVolumeIsShared(t *testing.T) {
 	for i := range 32 {
 		d.must(mail{from: fmt.Sprintf("c%d@client.test", i), to: []string{support}, subject: "x", text: "hello"})
 	}
-	notices := 0
+	notices, told := 0, 0
 	for _, s := range d.sentMail() {
-		if s.To == k.key {
+		switch {
+		case s.To == k.key && s.Template == templateLoop:
+			told++
+			if !strings.Contains(s.Text, "letters to one address") || !strings.Contains(s.Text, "about all tickets") {
+				t.Errorf("she is told %q", s.Text)
+			}
+		case s.To == k.key:
 			notices++
 		}
+	}
+	if told != 1 {
+		t.Errorf("she is told %d times that she is told no more, want once", told)
+	}
+	if n := len(d.tickets()); n != 32 {
+		t.Errorf("%d tickets: something is lost", n)
 	}
 	events := d.loopEvents()
 	if notices != 30 || len(events) != 2 || !strings.Contains(events[0], "letters to one address") {
@@ -361,6 +373,42 @@ func TestNoMailToMachines(t *testing.T) {
 	}
 	if opened == 0 {
 		t.Error("none opened a ticket: nothing was tried")
+	}
+}
+
+// A monitoring system that writes a hundred different letters within the hour opens a hundred tickets; each acknowledgement
+// that it does not get is told in its ticket, and the system address hears of it once.
+func TestMonitoringIsNotLost(t *testing.T) {
+	d := newDesk(t)
+	d.rules(answersAll)
+	acknowledged, operator := 0, 0
+	const letters = 100
+	for i := range letters {
+		word := string([]rune{rune('a' + i/26), rune('a' + i%26)})
+		d.must(mail{from: "nagios@client.test", to: []string{support}, subject: "PROBLEM " + word, text: "Host " + word + " is down."})
+		for _, s := range d.sentMail() {
+			switch s.To {
+			case "nagios@client.test":
+				acknowledged++
+			case "operator@system.test":
+				operator++
+			}
+		}
+		d.later(36 * time.Second)
+	}
+	var tickets int
+	if err := d.pool.QueryRow(t.Context(), `SELECT count(*) FROM tickets`).Scan(&tickets); err != nil {
+		t.Fatal(err)
+	}
+	var silent int
+	if err := d.pool.QueryRow(t.Context(), `SELECT count(*) FROM entries WHERE event = 'loop.stopped' AND body LIKE '%to nagios@%'`).Scan(&silent); err != nil {
+		t.Fatal(err)
+	}
+	if tickets != letters || acknowledged == 0 || acknowledged > 40 || silent != letters-acknowledged {
+		t.Errorf("%d tickets, %d acknowledged, %d of which the ticket says that it is not", tickets, acknowledged, silent)
+	}
+	if operator == 0 || operator > 4 {
+		t.Errorf("the system address was told %d times", operator)
 	}
 }
 

@@ -98,6 +98,20 @@ func TestTotalTripsOnceAndArmsAgain(t *testing.T) {
 	}
 }
 
+// Whoever gets more than an address gets for good reasons is silent for half an hour at a time, not for half of ten.
+func TestSilenceIsBounded(t *testing.T) {
+	var a Total
+	longest := time.Duration(0)
+	for now := start; now.Sub(start) < 30*time.Hour; now = now.Add(30 * time.Second) {
+		if v := a.Send(now); v.First {
+			longest = max(longest, v.Until.Sub(now))
+		}
+	}
+	if longest != maxSilence {
+		t.Errorf("silent for %v, want %v", longest, maxSilence)
+	}
+}
+
 func TestSameLetterTwice(t *testing.T) {
 	var l Line
 	for _, c := range []struct {

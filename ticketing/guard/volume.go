@@ -25,6 +25,10 @@ func (l Limit) interval() time.Duration { return l.Per / time.Duration(l.Letters
 // token bucket: each letter moves it by one interval.
 type volume [buckets]time.Time
 
+// maxSilence ends the silence before half of a long bucket is back: whoever gets much mail for good reasons, an agent of a busy
+// desk, then gets what comes back of it, and is not left in the dark for hours.
+const maxSilence = 30 * time.Minute
+
 // empty tells whether a bucket has no token, and when half of it is back: of several, the last to be.
 func (v *volume) empty(of limits, now time.Time) (back time.Time, empty bool) {
 	for i, l := range of {
@@ -35,6 +39,9 @@ func (v *volume) empty(of limits, now time.Time) (back time.Time, empty bool) {
 		if half := v[i].Add(-l.Per / 2); half.After(back) {
 			back = half
 		}
+	}
+	if longest := now.Add(maxSilence); back.After(longest) {
+		back = longest
 	}
 	return back, empty
 }
