@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,6 +54,8 @@ type ReporterConfig struct {
 type Reporter struct {
 	q   *Queue
 	cfg ReporterConfig
+
+	flushEvery, reportEvery time.Duration
 }
 
 // NewReporter returns a reporter that sends through q.
@@ -63,27 +66,36 @@ func NewReporter(q *Queue, cfg ReporterConfig) *Reporter {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Reporter{q: q, cfg: cfg}
+	return &Reporter{q: q, cfg: cfg, flushEvery: flushEvery, reportEvery: reportEvery}
 }
 
-// Run counts and sends until ctx ends; then it writes what is left.
+// Run counts and sends until ctx ends; then it writes what is left. Sending may take hours when domains answer slowly, and does
+// not keep counts in memory for so long.
 func (r *Reporter) Run(ctx context.Context) error {
-	flush, work := time.NewTicker(flushEvery), time.NewTicker(reportEvery)
-	defer flush.Stop()
-	defer work.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
-			defer cancel()
-			r.flush(last)
-			return nil
-		case <-flush.C:
-			r.flush(ctx)
-		case <-work.C:
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		repeat(ctx, r.reportEvery, func() {
 			if err := r.work(ctx); err != nil && ctx.Err() == nil {
 				r.cfg.Log.Warn("reports to other domains", "error", err)
 			}
+		})
+	})
+	repeat(ctx, r.flushEvery, func() { r.flush(ctx) })
+	sending.Wait()
+	r.flush(context.WithoutCancel(ctx))
+	return nil
+}
+
+// repeat does a step ever again until ctx ends.
+func repeat(ctx context.Context, every time.Duration, step func()) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			step()
 		}
 	}
 }

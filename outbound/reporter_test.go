@@ -182,6 +182,41 @@ func TestReportWaitsForQueue(t *testing.T) {
 	}
 }
 
+// stuckResolver answers nothing while it is asked for TXT records.
+type stuckResolver struct {
+	dns.Fake
+	asked chan struct{}
+}
+
+func (s stuckResolver) TXT(ctx context.Context, _ string) ([]string, bool, error) {
+	s.asked <- struct{}{}
+	<-ctx.Done()
+	return nil, false, ctx.Err()
+}
+
+// TestCountsWhileSending: while a report hangs at somebody's name servers, what is seen meanwhile is written down.
+func TestCountsWhileSending(t *testing.T) {
+	x := newWorld(t)
+	r, now := x.reporter(nil)
+	stuck := stuckResolver{asked: make(chan struct{})}
+	r.cfg.Resolver, r.flushEvery, r.reportEvery = stuck, 10*time.Millisecond, 10*time.Millisecond
+	r.cfg.Results.AddTLS(seenSession("x.test", ""))
+	r.flush(x.ctx)
+	*now = yesterday.Add(17 * time.Hour)
+	ctx, cancel := context.WithCancel(x.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	<-stuck.asked
+	r.cfg.Results.AddTLS(seenSession("y.test", ""))
+	for deadline := time.Now().Add(time.Minute); one[int](x, `SELECT count(*) FROM tls_results`) != 2; {
+		if time.Now().After(deadline) {
+			t.Fatal("the counts are not written")
+		}
+	}
+	cancel()
+	x.must(<-ended)
+}
+
 // TestDMARCReports: they go to the domain's own organisation, and to others only if those agree.
 func TestDMARCReports(t *testing.T) {
 	x := newWorld(t)
@@ -225,6 +260,7 @@ func TestResultsAreKept(t *testing.T) {
 	x := newWorld(t)
 	r, _ := x.reporter(nil)
 	r.cfg.Results.AddTLS(seenSession("x.test", ""))
+	r.cfg.Results.AddDMARC(DMARCFact{Policy: reports.DMARCPolicy{Domain: "nul.test"}, Record: reports.DMARCRecord{HeaderFrom: "nul\x00.test"}})
 	gone, cancel := context.WithCancel(x.ctx)
 	cancel()
 	r.flush(gone)

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -77,7 +78,7 @@ func (r *Results) AddTLS(s route.Session) {
 func (r *Results) AddDMARC(f DMARCFact) {
 	f.Record.Count = 0
 	text, err := json.Marshal(f)
-	if err != nil {
+	if err != nil || bytes.Contains(text, []byte(`\u0000`)) { // jsonb holds no NUL, and no other fact would be written beside it
 		return
 	}
 	r.mu.Lock()
