@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -125,6 +126,8 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request) {
 	onPolicyHost := strings.HasPrefix(hostOf(r), policyHost)
 	challenge := strings.HasPrefix(r.URL.Path, challenges)
 	switch {
+	case path.Clean(r.URL.Path) != r.URL.Path: // the mux would send a client on, and write the path into its answer
+		http.NotFound(w, r)
 	case onPolicyHost && !challenge && r.URL.Path != "/.well-known/mta-sts.txt":
 		http.NotFound(w, r)
 	case s.cfg.Redirect && r.TLS == nil && !challenge && !onPolicyHost:

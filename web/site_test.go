@@ -124,6 +124,8 @@ func TestRedirect(t *testing.T) {
 	}{
 		{"GET", "http://evil.test/u/a%2Fb?c=d", "", 308, "https://help.test/u/a%2Fb?c=d"},
 		{"HEAD", "http://help.test/", "", 308, "https://help.test/"},
+		{"GET", "http://help.test//evil.test/", "", 404, ""},
+		{"GET", "http://help.test/u/../a", "", 404, ""},
 		{"POST", "http://help.test/u/abc", "", 403, ""},
 		{"GET", "http://help.test/", ".evil.test/", 404, ""},
 		{"GET", "http://help.test/.well-known/acme-challenge/abc", "", 200, ""},

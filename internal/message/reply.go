@@ -23,16 +23,20 @@ type replyContext struct {
 	answer  bool // it answers a letter; what looks like the header of one is pasted otherwise
 }
 
-// appendPlain splits plain text into lines.
+// appendPlain splits plain text into lines. Of more lines than anybody looks at the rest stays together: millions of them
+// would take more memory than the letter.
 func appendPlain(dst []line, s string) []line {
 	s = strings.TrimRight(s, "\n")
 	if s == "" {
 		return dst
 	}
 	if dst == nil {
-		dst = make([]line, 0, strings.Count(s, "\n")+1)
+		dst = make([]line, 0, min(strings.Count(s, "\n"), maxReplyLines)+2)
 	}
 	for more := true; more; {
+		if len(dst) > maxReplyLines {
+			return append(dst, line{text: s})
+		}
 		var text string
 		text, s, more = strings.Cut(s, "\n")
 		dst = append(dst, line{text: text})

@@ -224,3 +224,15 @@ func TestHTMLReply(t *testing.T) {
 		t.Errorf("forward: %q", c.ReplyText)
 	}
 }
+
+// A text of more lines than are looked at stays whole, and takes no record for each of them.
+func TestVeryManyLines(t *testing.T) {
+	text := strings.Repeat("> a\n", 3*maxReplyLines) + "end"
+	lines := appendPlain(appendPlain(nil, "first"), text)
+	if len(lines) > maxReplyLines+2 {
+		t.Errorf("%d lines", len(lines))
+	}
+	if reply, quoted, _ := splitReply(lines, replyContext{}); reply != "first\n"+text || quoted != "" {
+		t.Errorf("%d octets of new words, %d of quotes", len(reply), len(quoted))
+	}
+}
