@@ -43,7 +43,7 @@ mxdesk is ready after %v. Letters to %s become tickets; mail that mxdesk sends i
 
 Send a letter (either line):
   swaks --server %s --port %s --from carl@customer.test --to %s --h-Subject 'Printer on fire' --body 'It burns.'
-  %s send --server %s --from carl@customer.test --to %s --subject 'Printer on fire' 'It burns.'
+  %s send --server %s --from carl@customer.test --to %s --subject 'Printer on fire' 'It burns, still.'
 
 List the tickets:
   curl -s -H 'Authorization: Bearer %s' http://%s/v1/tickets
