@@ -12,10 +12,10 @@
 // metrics name the route, never the path: paths hold secrets.
 //
 // Server is the listeners below: TLS, timeouts, and connections in all and from one network. Two kinds exist: plain HTTP,
-// for HTTP-01 and for a TLS proxy of the administrator's, and TLS with certificates that package acme or files provide.
+// for HTTP-01 and for a TLS proxy of the administrator's, and TLS with certificates that package certificate or files provide.
 // Where this node serves TLS itself, plain requests are sent there.
 //
-// Nothing that a stranger sends is written back: not the Host, not the path. An unknown Host gets the same pages as a known
+// Nothing that a stranger sends is written back, save the path of a page that moved to https, behind our own name. An unknown Host gets the same pages as a known
 // one, save that names beginning with "mta-sts." get the policy and nothing else.
 //
 // Dying here loses nothing: pages read the database, and what changes it does so in one transaction of ticketing.
