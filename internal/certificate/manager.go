@@ -179,7 +179,8 @@ func (m *Manager) refresh(ctx context.Context) error {
 	return err
 }
 
-// orderDue orders what is due, one name after the other.
+// orderDue orders what is due, one name after the other: those of the configuration first, so that names which organisations
+// add keep nobody waiting but each other.
 func (m *Manager) orderDue(ctx context.Context) error {
 	names := m.current.Load().names
 	look, cancel := context.WithTimeout(ctx, storeTime)

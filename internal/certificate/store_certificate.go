@@ -26,9 +26,9 @@ func (s store) addNames(ctx context.Context, names []string) error {
 const sqlStates = `
 SELECT name, attempt, failures, next_attempt_at <= now() AS due,
        coalesce(attempted_at < now() - $2::interval, true) AS rested, directory, issued
-FROM acme_certificates WHERE name = ANY($1) ORDER BY name`
+FROM acme_certificates WHERE name = ANY($1) ORDER BY array_position($1::text[], name)`
 
-// states returns what is known of the names.
+// states returns what is known of the names, in their order.
 func (s store) states(ctx context.Context, names []string) ([]state, error) {
 	rows, err := s.pool.Query(ctx, sqlStates, names, switchWait)
 	if err != nil {

@@ -61,6 +61,24 @@ func (s store) exec(t *testing.T, sql string) {
 	}
 }
 
+// The server's own name stands first and is certified first, whatever names organisations add: an attempt takes minutes.
+func TestFirstNameFirst(t *testing.T) {
+	s := newStore(t)
+	names := []string{name, "a.test", "z.test", "b.test"}
+	if err := s.addNames(t.Context(), names); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.states(t.Context(), names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range all {
+		if got.Name != names[i] {
+			t.Errorf("%d: %s, want %s", i, got.Name, names[i])
+		}
+	}
+}
+
 // made is a certificate that we signed ourselves, as if an authority had.
 func made(t *testing.T) *obtained {
 	t.Helper()
