@@ -37,6 +37,35 @@ func (d *desk) settingsOperations() {
 	d.do(200, ask{method: "PATCH", path: ofCategory, rights: admin, body: `{"attachments":null}`})
 }
 
+// The guards against loops, and who hears of them: an organisation's alone, changed by its administrators alone.
+func TestLoopSettings(t *testing.T) {
+	d := newDesk(t)
+	const admin = ticketing.AdminRights
+	shown := d.do(200, ask{path: "/v1/settings"})
+	if shown.value["loop_guards"] != true || shown.value["system_address"] != "" {
+		t.Errorf("from the start: %s", shown.raw)
+	}
+	d.do(403, ask{method: "PATCH", path: "/v1/settings", rights: ticketing.AgentRights, body: `{"loop_guards":false}`})
+	for _, c := range []struct{ body, want string }{
+		{`{"system_address":" Operator@System.test "}`, "Operator@system.test true"},
+		{`{"loop_guards":false}`, "Operator@system.test false"},
+		{`{"system_address":"","loop_guards":null}`, " true"},
+		{`{"system_address":"operator@system.test"}`, "operator@system.test true"},
+		{`{"system_address":null}`, " true"},
+	} {
+		changed := d.do(200, ask{method: "PATCH", path: "/v1/settings", rights: admin, body: c.body})
+		read := d.do(200, ask{path: "/v1/settings"})
+		for _, g := range []got{changed, read} {
+			if have := fmt.Sprint(g.value["system_address"], " ", g.value["loop_guards"]); have != c.want {
+				t.Errorf("after %s: %q, want %q", c.body, have, c.want)
+			}
+		}
+	}
+	for _, name := range []string{"system_address", "loop_guards"} {
+		d.do(422, ask{method: "PATCH", path: "/v1/categories/cat_1/settings", rights: admin, body: `{"` + name + `":null}`})
+	}
+}
+
 // A setting that makes no sense is named by its path.
 func TestWrongSettings(t *testing.T) {
 	d := newDesk(t)
@@ -49,6 +78,8 @@ func TestWrongSettings(t *testing.T) {
 		`{"attachments":{"forbidden":[".exe","*"]}}`:                                                      "body.attachments.forbidden[1]",
 		`{"attachments":{"action":"strip"}}`:                                                              "body.attachments.action",
 		`{"staff_proof":"unverified"}`:                                                                    "body.staff_proof",
+		`{"system_address":"nobody"}`:                                                                     "body.system_address",
+		`{"loop_guards":"off"}`:                                                                           "body.loop_guards",
 		`{"preset":"owner-first"}`:                                                                        "body.preset",
 	} {
 		g := d.do(422, ask{method: "PATCH", path: "/v1/settings", rights: ticketing.AdminRights, body: body})
