@@ -47,16 +47,16 @@ func collectKeys(rows pgx.Rows, err error) ([]Key, error) {
 	})
 }
 
-// sqlKeysChanged tells all nodes that an organisation signs with other keys.
-const sqlKeysChanged = `
+// sqlChanged tells all nodes that an organisation sends in another way: signs with other keys, has another relay.
+const sqlChanged = `
 WITH changed AS (
     UPDATE directory_revision SET revision = revision + 1 RETURNING revision
 )
 UPDATE organisations o SET revision = c.revision FROM changed c WHERE o.organisation_id = $1`
 
-func keysChanged(ctx context.Context, tx pgx.Tx, organisation int32) error {
-	if _, err := tx.Exec(ctx, sqlKeysChanged, organisation); err != nil {
-		return fmt.Errorf("tell of changed DKIM keys: %w", err)
+func changed(ctx context.Context, tx pgx.Tx, organisation int32) error {
+	if _, err := tx.Exec(ctx, sqlChanged, organisation); err != nil {
+		return fmt.Errorf("tell of changed settings: %w", err)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func AddKeys(ctx context.Context, tx pgx.Tx, organisation int32, keys []Key, act
 			return fmt.Errorf("add DKIM key %s: %w", k.RecordName(), err)
 		}
 	}
-	return keysChanged(ctx, tx, organisation)
+	return changed(ctx, tx, organisation)
 }
 
 // sqlClaimKeys takes keys whose look is due, so that no other node looks at them at the same time.
@@ -151,7 +151,7 @@ func storeStep(ctx context.Context, tx pgx.Tx, k Key, presence dkim.Presence, s 
 		}
 	}
 	if begins || (k.State == KeyActive) != (s.State == KeyActive) || s.Lost != k.Lost {
-		return true, keysChanged(ctx, tx, k.Organisation)
+		return true, changed(ctx, tx, k.Organisation)
 	}
 	return true, nil
 }
@@ -229,5 +229,5 @@ func changeDomain(ctx context.Context, tx pgx.Tx, organisation int32, domain str
 	if tag.RowsAffected() == 0 {
 		return ErrNoDomain
 	}
-	return keysChanged(ctx, tx, organisation)
+	return changed(ctx, tx, organisation)
 }

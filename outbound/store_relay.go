@@ -94,11 +94,6 @@ func (q *Queue) Relay(ctx context.Context, organisation int32) (r Relay, err err
 	return r, nil
 }
 
-// sqlChanged tells all nodes that something of the organisation changed.
-const sqlChanged = `
-WITH changed AS (UPDATE directory_revision SET revision = revision + 1 RETURNING revision)
-UPDATE organisations o SET revision = c.revision FROM changed c WHERE o.organisation_id = $1`
-
 const sqlSetRelay = `
 INSERT INTO relays (organisation_id, kind, host, port, implicit, username, auth, secret) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (organisation_id) DO UPDATE
@@ -123,7 +118,7 @@ func (q *Queue) DropRelay(ctx context.Context, organisation int32) error {
 
 func (q *Queue) changeRelay(ctx context.Context, organisation int32, sql string, args ...any) error {
 	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sqlChanged, organisation); err != nil {
+		if err := changed(ctx, tx, organisation); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, sql, args...)
