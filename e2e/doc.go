@@ -13,7 +13,8 @@
 //
 // Postfix runs as an own instance with own folders, as root alone; no service is touched. A missing program is a failure
 // that names Debian's package, unless MXDESK_TEST_WITHOUT names the package: then stories that need it are skipped.
-// -short leaves out full disks, two desks that write to each other, and mail servers and name servers that ./dev unpacks and never installs: interop_…_test.go
+// -short leaves out full disks, two desks that write to each other, greylisting, who stands before mxdesk (Postfix by LMTP,
+// haproxy) or judges for it (rspamd), and mail servers and name servers that ./dev unpacks and never installs: interop_…_test.go
 // holds mxdesk against Exim and OpenSMTPD, MTA-STS against certificates of every kind, and DANE against unbound and a zone that
 // ldns signed. Exim and OpenSMTPD run in a root of their own (testdata/peer-root.sh): they exclude Postfix, and read /etc.
 // ./dev interop plays these alone and prints a table.

@@ -81,6 +81,8 @@ var (
 	smtpSource = peer{"/usr/sbin/smtp-source", "postfix"}
 	curl       = peer{"/usr/bin/curl", "curl"}
 	swaks      = peer{"/usr/bin/swaks", "swaks"}
+	haproxy    = peer{"/usr/sbin/haproxy", "haproxy"}
+	rspamd     = peer{"/usr/bin/rspamd", "rspamd"}
 	python     = peer{"/usr/bin/python3", "python3"}
 	perl       = peer{"/usr/bin/perl", "perl"}
 	dkimpy     = peer{"/usr/lib/python3/dist-packages/dkim", "python3-dkim"}

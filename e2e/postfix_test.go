@@ -32,9 +32,10 @@ var (
 		"away-fresh@DOMAIN vacation:\naway-list@DOMAIN vacation:\naway-marked@DOMAIN vacation:\n"
 )
 
-func startPostfix(w *world, domain, ip string) (*postfixServer, error) {
+// startPostfix starts the mail server of a domain; lines are added to its main.cf.
+func startPostfix(w *world, domain, ip string, lines ...string) (*postfixServer, error) {
 	p := &postfixServer{domain: domain, listen: fmt.Sprintf("%s:%d", ip, w.port), dir: filepath.Join(w.dir, domain)}
-	if err := p.prepare(w, ip); err != nil {
+	if err := p.prepare(w, ip, lines); err != nil {
 		return nil, err
 	}
 	// check makes the queue folders.
@@ -63,7 +64,7 @@ const whileRead = `"$@" </dev/null & read -r _; kill $!; wait $!`
 func (p *postfixServer) config() string { return filepath.Join(p.dir, "etc") }
 
 // prepare makes the folders and files of the instance.
-func (p *postfixServer) prepare(w *world, ip string) error {
+func (p *postfixServer) prepare(w *world, ip string, lines []string) error {
 	mailOwner, err := user.Lookup("postfix")
 	if err != nil {
 		return err
@@ -98,6 +99,7 @@ func (p *postfixServer) prepare(w *world, ip string) error {
 		}
 		files[to] = string(text)
 	}
+	files["etc/main.cf"] += strings.Join(append(lines, ""), "\n")
 	replace := strings.NewReplacer("DIR", p.dir, "DOMAIN", p.domain, "PORT", strconv.Itoa(w.port), "ADDRESS", ip, "LISTEN", p.listen)
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(replace.Replace(text)), 0o644); err != nil {
