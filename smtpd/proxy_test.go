@@ -1,8 +1,12 @@
 package smtpd
 
 import (
+	"bufio"
+	"bytes"
+	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +16,7 @@ import (
 var fromLoopback = func(c *Config) { c.ProxyNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 
 // proxyHeader is one as a proxy sends it for a client.
-func proxyHeader(t *testing.T, version byte, client string) string {
+func proxyHeader(t testing.TB, version byte, client string) string {
 	t.Helper()
 	header := proxyproto.HeaderProxyFromAddrs(version,
 		net.TCPAddrFromAddrPort(netip.MustParseAddrPort(client)), net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.25:25")))
@@ -117,4 +121,23 @@ func TestStopWhileAProxyIsSilent(t *testing.T) {
 	if err := r.wait(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// FuzzProxy: the header of a proxy ends where it says, and names an address or none.
+func FuzzProxy(f *testing.F) {
+	f.Add([]byte(proxyHeader(f, 1, "198.51.100.7:4711")))
+	f.Add([]byte(proxyHeader(f, 2, "[2001:db8::1]:4711") + "EHLO x\r\n"))
+	f.Add([]byte("PROXY UNKNOWN\r\n"))
+	f.Add([]byte("\r\n\r\n\x00\r\nQUIT\n\x21\x31\x00\xd8" + strings.Repeat("a", 216)))
+	proxy := netip.MustParseAddr("127.0.0.1")
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		header, err := proxyproto.Read(bufio.NewReader(io.LimitReader(bytes.NewReader(sent), maxProxy)))
+		if err != nil {
+			return
+		}
+		client, r := proxied(header, proxy)
+		if client.IsValid() != r.isZero() || client.Is4In6() || client.Zone() != "" || len(sent) > 0 && header.Command.IsLocal() && client != proxy {
+			t.Fatalf("%q: client %v, reply %+v", sent, client, r)
+		}
+	})
 }

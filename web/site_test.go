@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/pgtest"
@@ -25,8 +26,15 @@ func get(s http.Handler, method, url string) *httptest.ResponseRecorder {
 	return w
 }
 
-// policySite has three organisations: with a policy in force, with one in testing, and with none.
+// policySite is a site with policies and nothing else.
 func policySite(t *testing.T) (*Site, *ticketing.Directory) {
+	t.Helper()
+	_, directory := published(t)
+	return New(Config{Directory: directory, MX: []string{"mx.enforced.test"}, Log: slog.New(slog.DiscardHandler)}), directory
+}
+
+// published has organisations with a policy in force, with one in testing, and with none.
+func published(t testing.TB) (*pgxpool.Pool, *ticketing.Directory) {
 	t.Helper()
 	ctx, pool, log := context.Background(), pgtest.New(t), slog.New(slog.DiscardHandler)
 	directory, err := ticketing.NewDirectory(ctx, pool, log)
@@ -52,7 +60,7 @@ func policySite(t *testing.T) (*Site, *ticketing.Directory) {
 	if directory, err = ticketing.NewDirectory(ctx, pool, log); err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Directory: directory, MX: []string{"mx.enforced.test"}, Log: log}), directory
+	return pool, directory
 }
 
 func TestPolicy(t *testing.T) {

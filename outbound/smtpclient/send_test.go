@@ -397,9 +397,16 @@ func FuzzServer(f *testing.F) {
 	f.Add("220 a\r\n250-b\r\n250 PIPELINING\r\n250 c\r\n250 d\r\n550 e\r\n354 f\r\n250 g\r\n", "x\r\n.y\r\n")
 	f.Add("220 a\r\n502 b\r\n250 c\r\n250 d\r\n250 e\r\n250 e\r\n354 f\r\n250 g\r\n", "x")
 	f.Add("220 a\r\n250-STARTTLS\r\n250 LIMITS RCPTMAX=1\r\n220 x\r\n", "")
+	for _, login := range []string{"PLAIN\r\n334 b\r\n", "LOGIN\r\n334 b\r\n334 c\r\n"} {
+		f.Add("220 login\r\n250 AUTH "+login+"235 d\r\n250 e\r\n250 f\r\n250 f\r\n354 g\r\n250 h\r\n", "x")
+	}
 	f.Fuzz(func(t *testing.T, says, body string) {
 		nc := &talker{says: strings.NewReader(says)}
-		c, err := Connect(t.Context(), nc, Config{Name: "a.test", TLS: TLSNone})
+		cfg := Config{Name: "a.test", TLS: TLSNone}
+		if strings.HasPrefix(says, "220 login") {
+			cfg.Auth = &Auth{Username: "u\r\n", Password: "p\x00\r\n", AllowPlaintext: true}
+		}
+		c, err := Connect(t.Context(), nc, cfg)
 		if err != nil {
 			return
 		}
