@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,12 @@ const (
 	customerIP = "127.0.0.5"
 	agentIP    = "127.0.0.6"
 	strangerIP = "127.0.0.66"
+
+	proxyIP     = "127.0.0.77" // whose connections begin with a PROXY header
+	forwarderIP = "127.0.0.44" // of a server whose results the organisation believes
+	forwarder   = "mx.forwarder.test"
+	sealer      = "sealer.test"
+	webHost     = "help.example.test" // in links
 	// victims are those in whose name letters are forged: nothing may ever reach them.
 	victims = "victim.test"
 )
@@ -44,6 +51,9 @@ type attack struct {
 	sink  *sink
 	pool  *pgxpool.Pool
 	count atomic.Int64 // letters made, for their Message-IDs
+	zone  dns.Fake     // the DNS, which pitfalls add to
+
+	lmtp, web, metrics string // addresses
 }
 
 // pitfall is one promise that somebody tries to break.
@@ -56,18 +66,26 @@ type pitfall struct {
 var pitfalls = []pitfall{
 	{"smuggling: malformed ends of data over DATA", (*attack).smuggleData},
 	{"smuggling: malformed ends of data over BDAT", (*attack).smuggleChunks},
+	{"smuggling: malformed ends of data over LMTP", (*attack).smuggleLMTP},
 	{"smuggling: a pause past the timeout, then commands", (*attack).pause},
 	{"STARTTLS: plaintext behind the command is never run", (*attack).injectTLS},
 	{"other protocols: HTTP verbs", (*attack).speakHTTP},
 	{"early talkers", (*attack).speakEarly},
+	{"PROXY headers: of strangers, and malformed ones", (*attack).pretend},
 	{"slow senders from one network", (*attack).crawl},
 	{"very many connections", (*attack).flood},
 	{"bombs: header and MIME", (*attack).bomb},
+	{"hostile DNS: SPF policies and keys", (*attack).hostileDNS},
 	{"relaying", (*attack).relay},
 	{"addresses with parameters, controls, 8-bit octets", (*attack).oddAddresses},
 	{"forged staff", (*attack).forgeStaff},
+	{"forged results of forwarders and sealers", (*attack).forgeResults},
 	{"guessed and altered ticket addresses and return paths", (*attack).guess},
 	{"delivery reports that are none", (*attack).reports},
+	{"forbidden files under every name", (*attack).smuggleFiles},
+	{"links: looking at them does nothing, guessed ones lead nowhere", (*attack).followLinks},
+	{"public pages: paths, hosts, headers, bodies", (*attack).oddRequests},
+	{"public pages: slow clients, and many from one network", (*attack).slowBrowsers},
 	{"header injection", (*attack).injectHeader},
 	{"log injection", (*attack).injectLog},
 	{"notes stay among staff", (*attack).leakNote},
@@ -118,7 +136,7 @@ func (f *findings) want(what, got, begins string) {
 
 // Run plays every pitfall and fails when anything broke.
 func (c *attackCmd) Run(ctx context.Context, top *cli) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	a := &attack{attackCmd: c}
 	err := a.start(ctx, top.Mxdesk)
@@ -137,6 +155,9 @@ func (c *attackCmd) Run(ctx context.Context, top *cli) error {
 func (a *attack) playAll(ctx context.Context) error {
 	broken := 0
 	for _, p := range pitfalls {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if len(a.Only) > 0 && !slices.ContainsFunc(a.Only, func(word string) bool { return strings.Contains(p.name, word) }) {
 			continue
 		}
@@ -156,7 +177,7 @@ func (a *attack) playAll(ctx context.Context) error {
 	if broken > 0 {
 		return fmt.Errorf("%d pitfalls are broken", broken)
 	}
-	return ctx.Err()
+	return nil
 }
 
 // start fills the DNS with the people, and starts the sink and an mxdesk whose timeouts are short.
@@ -172,10 +193,17 @@ func (a *attack) start(ctx context.Context, program string) (err error) {
 	if a.in, err = newInstance(program, "smtp://"+a.sink.addr()); err != nil {
 		return err
 	}
-	a.in.names.Set(dns.Fake{
+	a.publish(dns.Fake{
 		"customer.test": spf(customerIP), "staff.test": spf(agentIP), "open.test": spf(agentIP), victims: spf("127.0.0.99"),
 		"_dmarc.staff.test": reject, "example.test": spf("127.0.0.25"), "_dmarc.example.test": reject,
 	})
+	for _, addr := range []*string{&a.lmtp, &a.web, &a.metrics} {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		*addr = "127.0.0.1:" + port
+	}
 	if err = a.configure(); err != nil {
 		return err
 	}
@@ -192,9 +220,31 @@ func (a *attack) start(ctx context.Context, program string) (err error) {
 			return err
 		}
 	}
+	if a.pool, err = a.in.pool(ctx); err != nil {
+		return err
+	}
+	return a.decide(ctx, fmt.Sprintf(`{"loop_guards": false, "attachments": {"forbidden": ["@executables"], "action": "refuse"}, "arc_sealers": [%q],
+		"trusted_forwarders": [{"networks": ["%s/32"], "authserv_id": %q}]}`, sealer, forwarderIP, forwarder))
+}
+
+// decide changes settings of the organisation.
+func (a *attack) decide(ctx context.Context, settings string) error {
+	_, err := a.pool.Exec(ctx, `
+		WITH r AS (UPDATE directory_revision SET revision = revision + 1 RETURNING revision)
+		UPDATE organisations SET settings = settings || $1::jsonb, revision = r.revision FROM r`, settings)
 	time.Sleep(1500 * time.Millisecond) // a change takes effect within a second
-	a.pool, err = a.in.pool(ctx)
 	return err
+}
+
+// publish adds names to the DNS.
+func (a *attack) publish(more dns.Fake) {
+	zone := maps.Clone(a.zone)
+	if zone == nil {
+		zone = dns.Fake{}
+	}
+	maps.Copy(zone, more)
+	a.zone = zone
+	a.in.names.Set(zone)
 }
 
 // configure writes the configuration: no network is exempt, timeouts are short, the log tells all.
@@ -204,9 +254,11 @@ func (a *attack) configure() error {
 		return err
 	}
 	limits := fmt.Sprintf("[smtp]\nexempt_networks = []\nmax_connections = 20000\nconnections_per_minute = 100000\n"+
-		"idle_timeout = \"%v\"\ndata_timeout = \"%v\"\ngreet_delay = \"50ms\"\n", attackIdle, attackData)
+		"idle_timeout = \"%v\"\ndata_timeout = \"%v\"\ngreet_delay = \"50ms\"\nlmtp_listen = [%q]\nproxy_networks = [\"%s/32\"]\n", attackIdle, attackData, a.lmtp, proxyIP)
 	text := strings.Replace(a.in.text, "[smtp]\n", limits, 1)
 	text = strings.Replace(text, `level = "warn"`, `level = "debug"`, 1)
+	text = strings.Replace(text, "[metrics]\nlisten = []\n", fmt.Sprintf("[metrics]\nlisten = [%q]\npprof = true\n", a.metrics), 1)
+	text += fmt.Sprintf("[web]\nlisten = [%q]\nurl = \"https://%s\"\nexempt_networks = []\n", a.web, webHost)
 	text += fmt.Sprintf("[tls]\ncertificate_file = %q\nkey_file = %q\n", cert, key)
 	return a.in.configure(text)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/mail"
 	"strings"
@@ -43,9 +44,9 @@ func (a *attack) open(ctx context.Context, f *findings, subject string) (t talk)
 	return t
 }
 
-// unbudget gives everybody a fresh budget of automatic answers.
+// unbudget gives everybody a fresh budget of automatic answers, and nobody is taken for a machine any more.
 func (a *attack) unbudget(ctx context.Context) error {
-	_, err := a.pool.Exec(ctx, `UPDATE person_addresses SET auto_count = 0, auto_day_count = 0`)
+	_, err := a.pool.Exec(ctx, `UPDATE person_addresses SET auto_count = 0, auto_day_count = 0, guard = ''`)
 	return err
 }
 
@@ -187,6 +188,7 @@ func (a *attack) injectHeader(ctx context.Context, f *findings) {
 		a.submit(ctx, envelope{ip: customerIP, from: from, to: support, letter: a.letter(word+" <"+from+">", "Inject "+word, "Words.",
 			"Message-ID: <inject"+fmt.Sprint(i, time.Now().UnixNano())+"@client.test>", "Reply-To: "+word+" <"+from+">", "Cc: "+word+" <cc@customer.test>")})
 	}
+	a.injectEverywhere(ctx)
 	a.submit(ctx, envelope{ip: customerIP, from: "inject9@customer.test", to: support, letter: a.letter("inject9@customer.test", "Inject a message id", "Words.",
 		"Message-ID: <a\r\n "+injection+": yes@client.test>", "References: <a\r\n\t"+injection+":yes> <b@c>")})
 	for _, helo := range []string{"a\r" + injection + ": yes", "a\n" + injection + ": yes", "a\x00" + injection, "a) (" + injection, "<" + injection + ">", "a\t" + injection, "[" + injection} {
@@ -216,6 +218,22 @@ func (a *attack) injectHeader(ctx context.Context, f *findings) {
 	}
 	if n := a.number(ctx, f, `SELECT count(*) FROM letters WHERE received_field LIKE E'%\n'||$1||'%' OR received_field LIKE E'%\r'||$1||'%'`, injection); n > 0 {
 		f.add("a field of the attacker's in %d Received fields", n)
+	}
+}
+
+// injectEverywhere puts line ends into what else of a letter and its envelope may come back: file names, threads, DSN parameters.
+func (a *attack) injectEverywhere(ctx context.Context) {
+	for i, breaking := range []string{"%0D%0A", "%0A", "%0D", "%00%0D%0A", "%E2%80%A8", "%C2%85"} {
+		from := fmt.Sprintf("infile%d@customer.test", i)
+		plain := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%00", "\x00").Replace(breaking) + injection + ": yes"
+		word := "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte("x"+plain)) + "?="
+		body := "--b\r\nContent-Type: text/plain\r\n\r\nwords\r\n--b\r\nContent-Type: text/plain; name=\"" + word + "\"\r\n" +
+			"Content-Disposition: attachment; filename*=utf-8''x" + breaking + injection + ":%20yes\r\nContent-ID: <" + word + ">\r\n\r\nfile\r\n--b--"
+		a.submit(ctx, envelope{ip: customerIP, from: from, to: support, letter: a.letter(from, "Inject a file name", body, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b",
+			"Thread-Topic: "+word, "Thread-Index: "+word, "In-Reply-To: "+word, "References: <"+word+"@x>", "Keywords: "+word, "Organization: "+word)})
+	}
+	for i, parameters := range []string{" ENVID=a+0D+0A" + injection + ":+20yes", " RET=HDRS ENVID=+0A" + injection} {
+		a.submit(ctx, envelope{ip: customerIP, from: fmt.Sprintf("inenvelope%d@customer.test>%s<", i, parameters), to: support + "> NOTIFY=FAILURE ORCPT=rfc822;a+0D+0A" + injection + ":+20yes <"})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/mail"
 	"os"
 	"regexp"
 	"strings"
@@ -114,6 +115,7 @@ func control(r rune) bool {
 
 // loop plays robots against the automatic answers: one that says what it is, and one that does not.
 func (a *attack) loop(ctx context.Context, f *findings) {
+	f.check("guards", a.decide(ctx, `{"loop_guards": true}`))
 	t := a.open(ctx, f, "Robots")
 	before := len(a.settle(ctx, f, customer5))
 	for _, mark := range []string{
@@ -137,6 +139,7 @@ func (a *attack) loop(ctx context.Context, f *findings) {
 	if answers > 10 {
 		f.add("%d answers to one address within minutes", answers)
 	}
+	a.parrot(ctx, f)
 	// Our own letter, coming back.
 	for _, l := range a.sink.letters(func(l sunk) bool { return l.to == customer5 }) {
 		got := a.submit(ctx, envelope{ip: strangerIP, from: customer5, to: support, letter: string(l.raw)})
@@ -148,6 +151,30 @@ func (a *attack) loop(ctx context.Context, f *findings) {
 	}
 	for _, l := range a.settle(ctx, f, "@example.test") {
 		f.add("we wrote to ourselves, %s", l.to)
+	}
+}
+
+// parrot answers every letter of ours with the same words, to where answers are wanted; it says nowhere what it is.
+func (a *attack) parrot(ctx context.Context, f *findings) {
+	const from = "parrot@customer.test"
+	f.check("budget", a.unbudget(ctx))
+	to, seen := support, 0
+	for range 15 {
+		f.want("the parrot", a.submit(ctx, envelope{ip: customerIP, from: from, to: to, letter: a.letter(from, "I got your letter", "Hello, hello.")}), "250")
+		letters := a.settle(ctx, f, from)
+		if len(letters) == seen {
+			continue
+		}
+		seen = len(letters)
+		if m, err := mail.ReadMessage(bytes.NewReader(letters[seen-1].raw)); f.check("a letter of ours", err) {
+			if reply, err := mail.ParseAddress(m.Header.Get("Reply-To")); err == nil {
+				to = reply.Address
+			}
+		}
+	}
+	f.note("a robot that repeats itself was answered %d times", seen)
+	if seen == 0 || seen > 3 {
+		f.add("%d letters to a robot that repeats itself; a chain ends within 3", seen)
 	}
 }
 

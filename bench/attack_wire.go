@@ -34,14 +34,23 @@ func (a *attack) checkSmuggled(ctx context.Context, f *findings, outer string) {
 }
 
 func (a *attack) smuggleData(ctx context.Context, f *findings) {
+	a.smuggle(ctx, f, a.in.smtp, "EHLO", "outer")
+}
+
+// smuggleLMTP does the same to what mail servers of ours bring: they pass on what strangers wrote.
+func (a *attack) smuggleLMTP(ctx context.Context, f *findings) {
+	a.smuggle(ctx, f, a.lmtp, "LHLO", "inner")
+}
+
+func (a *attack) smuggle(ctx context.Context, f *findings, addr, hello, name string) {
 	for i, end := range ends {
 		for _, inOne := range []bool{true, false} {
-			t := a.connect(ctx, f)
-			if t == nil {
+			t, err := dialFrom(ctx, strangerIP, addr)
+			if !f.check("connect", err) {
 				return
 			}
-			outer := fmt.Sprintf("outer%d.%v@client.test", i, inOne)
-			f.check(outer, t.upToData(outer, support))
+			outer := fmt.Sprintf("%s%d.%v@client.test", name, i, inOne)
+			f.check(outer, t.must("", "220", hello+" client.test", "250", "MAIL FROM:<"+outer+">", "250", "RCPT TO:<"+support+">", "250", "DATA", "354"))
 			letter := strings.TrimSuffix(a.letter(outer, "outer", "words"), "\r\n") + end
 			if inOne {
 				t.send(letter + a.smuggled(i))
@@ -59,7 +68,7 @@ func (a *attack) smuggleData(ctx context.Context, f *findings) {
 			t.close()
 		}
 	}
-	a.checkSmuggled(ctx, f, "outer")
+	a.checkSmuggled(ctx, f, name)
 }
 
 func (a *attack) smuggleChunks(ctx context.Context, f *findings) {

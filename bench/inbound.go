@@ -26,6 +26,7 @@ type benchCmd struct {
 	Inbound  bool          `help:"Letters in alone."`
 	Outbound bool          `help:"Letters out alone."`
 	Million  bool          `help:"The filled database alone."`
+	Verify   bool          `help:"What sender authentication adds to a letter alone."`
 	Tickets  int           `default:"1000000" help:"Tickets of the filled database."`
 	Letters  int           `default:"10000" help:"Letters out."`
 	Dead     int           `default:"200000" help:"Letters to a domain that does not answer."`
@@ -33,7 +34,12 @@ type benchCmd struct {
 
 // Run runs the parts that were asked for, or all.
 func (c *benchCmd) Run(ctx context.Context, top *cli) error {
-	all := !c.Inbound && !c.Outbound && !c.Million
+	all := !c.Inbound && !c.Outbound && !c.Million && !c.Verify
+	if c.Verify || all {
+		if err := c.verify(ctx); err != nil {
+			return err
+		}
+	}
 	if c.Inbound || all {
 		if err := c.inbound(ctx, top); err != nil {
 			return err

@@ -103,6 +103,9 @@ func (s *session) accept(kept *store) reply {
 	if err != nil {
 		return s.failed("spooling a letter", err)
 	}
+	if kept.mapped != nil {
+		defer collectOften()()
+	}
 	header := readHeader(raw, cfg.MaxHeader)
 	if r := admit(facts{nullSender: s.tx.sender.IsZero(), header: header}, cfg); !r.isZero() {
 		return r
