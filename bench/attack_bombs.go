@@ -13,8 +13,9 @@ import (
 )
 
 // What one hostile letter may cost: CPU time, and memory in times of its size. To these comes what any letter lets the heap
-// grow before the garbage collector runs, which is measured with ordinary letters, and a floor: a letter of a few KB cannot
-// be read into 8 times its size, because its reader has tables and buffers of its own.
+// grow before the garbage collector runs, which is measured with ordinary letters. Below 2 MB there is a floor: a letter of a few
+// KB cannot be read into 8 times its size, because its reader has tables and buffers of its own, and the heap may hold as much
+// garbage as it holds else.
 const (
 	bombCPU         = 2.0 // seconds
 	bombMemoryTimes = 8
@@ -90,7 +91,7 @@ func (a *attack) explode(ctx context.Context, f *findings, s *scale, b bombLette
 		a.awaitReports(ctx, f)
 	}
 	w := weight{b.name, int64(len(letter)), max(0, peak(s.pid)-s.rest-s.room), processCPU(s.pid) - used}
-	limit := bombMemoryFloor + bombMemoryTimes*w.size
+	limit := max(bombMemoryFloor, bombMemoryTimes*w.size)
 	if b.to != "" {
 		limit = reportMemory
 	}
