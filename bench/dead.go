@@ -20,7 +20,6 @@ const (
 func (c *benchCmd) deadDomain(ctx context.Context, top *cli) error {
 	fmt.Printf("\nthe same beside %d letters to a dead domain\n", c.Dead)
 	var with, without []result
-	var claims []float64
 	for range c.Rounds {
 		alone, err := c.drainMxdesk(ctx, top, queued{letters: c.Letters})
 		if err != nil {
@@ -30,7 +29,7 @@ func (c *benchCmd) deadDomain(ctx context.Context, top *cli) error {
 		if err != nil {
 			return err
 		}
-		without, with, claims = append(without, alone.result), append(with, beside.result), append(claims, beside.claim)
+		without, with = append(without, alone.result), append(with, beside.result)
 		fmt.Printf("alone %5.0f/s, claim p99 %.1f ms; beside the dead domain %5.0f/s, claim p99 %.1f ms\n",
 			alone.rate, alone.claim*1000, beside.rate, beside.claim*1000)
 	}
