@@ -62,16 +62,23 @@ func recordVerdict(ctx context.Context, db querier, organisation int32, delivery
 	return &f, closed, nil
 }
 
-// sqlSiblings lists the deliveries that carry the same letter as one, itself among them; a letter of its own has itself alone.
+// sqlSiblings lists the deliveries that carry the same letter as one, itself among them, to the same site: another site
+// knows nothing of them. A letter of its own has itself alone.
 const sqlSiblings = `
 WITH named AS MATERIALIZED (
-    SELECT message_id, recipient FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2
+    SELECT message_id, recipient, lane FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2
     UNION ALL
-    SELECT message_id, recipient FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = $2
+    SELECT message_id, recipient, lane FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = $2
     LIMIT 1
 ), others AS MATERIALIZED (
     SELECT s.delivery_id, s.recipient
-      FROM named n JOIN shared_deliveries s ON s.organisation_id = $1 AND s.message_id = n.message_id
+      FROM named n
+      JOIN shared_deliveries s ON s.organisation_id = $1 AND s.message_id = n.message_id
+     CROSS JOIN LATERAL (
+            SELECT lane FROM deliveries WHERE organisation_id = $1 AND delivery_id = s.delivery_id
+             UNION ALL
+            SELECT lane FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = s.delivery_id) l
+     WHERE l.lane = n.lane
      ORDER BY s.delivery_id LIMIT 1000
 )
 SELECT delivery_id, recipient FROM others
