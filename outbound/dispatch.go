@@ -102,25 +102,30 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 		}
 	}
 	if len(ready) > 0 {
-		n, err := w.start(ctx, work, ready)
+		batches, err := w.start(ctx, work, ready)
 		if err != nil {
 			return p, err
 		}
-		p.more = p.more || n > 0
+		if n := len(batches); n > 0 {
+			p.more = true
+			if claimed(batches) >= maxClaimed { // the lanes behind have had no turn
+				p.next = batches[n-1].lane
+			}
+		}
 	}
 	return p, nil
 }
 
 // start claims from the lanes and starts the jobs. ctx ends a claim only before it is made, so that
 // no lease is taken of which nobody knows.
-func (w *Worker) start(ctx, work context.Context, lanes []string) (int, error) {
+func (w *Worker) start(ctx, work context.Context, lanes []string) ([]batch, error) {
 	begun := time.Now()
 	claimCtx, cancel := context.WithTimeout(work, recordWait)
 	defer cancel()
 	batches, err := claim(claimCtx, w.q.pool, lanes, w.cfg.BatchSize)
 	w.metrics.claim.Observe(time.Since(begun).Seconds())
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, b := range batches {
 		w.slots <- struct{}{}
@@ -135,5 +140,13 @@ func (w *Worker) start(ctx, work context.Context, lanes []string) (int, error) {
 			<-w.slots
 		})
 	}
-	return len(batches), nil
+	return batches, nil
+}
+
+// claimed counts the deliveries of batches.
+func claimed(batches []batch) (n int) {
+	for _, b := range batches {
+		n += len(b.leases)
+	}
+	return n
 }

@@ -66,7 +66,7 @@ func makeLanes(ctx context.Context, db querier, lanes []string) error {
 	return nil
 }
 
-// sqlClaim leases one batch from each of the lanes. It waits for nobody: a lane or a row that another
+// sqlClaim leases one batch from each of the lanes, as far as $5 deliveries go. It waits for nobody: a lane or a row that another
 // node has at this moment is skipped. The attempt is counted here and the next one set, so that a
 // worker which dies each time cannot hammer anybody. The rows are found again by their place, because
 // the planner takes a join for a reason to read the whole table.
@@ -85,6 +85,7 @@ WITH ready AS MATERIALIZED (
                           WHERE lane = r.lane AND state <> 'leased' AND next_at <= now()
                           ORDER BY next_at LIMIT r.most
                             FOR NO KEY UPDATE SKIP LOCKED) d
+     LIMIT $5
 ), leased AS (
     UPDATE deliveries d
        SET state = 'leased', lease_owner = (SELECT batch FROM ready r WHERE r.lane = d.lane),
@@ -137,9 +138,12 @@ type batch struct {
 	leases []lease
 }
 
-// claim leases up to size deliveries of each of the lanes.
+// maxClaimed bounds the deliveries that one statement claims, and so the time that it takes.
+const maxClaimed = 100
+
+// claim leases up to size deliveries of each of the lanes, in their order, up to maxClaimed in all.
 func claim(ctx context.Context, db querier, lanes []string, size int) ([]batch, error) {
-	rows, err := db.Query(ctx, sqlClaim, lanes, size, leaseTime.Seconds(), seconds(schedule))
+	rows, err := db.Query(ctx, sqlClaim, lanes, size, leaseTime.Seconds(), seconds(schedule), maxClaimed)
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
