@@ -8,15 +8,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mxdesk/internal/id"
 )
 
 // fromOutside sends a letter straight to mxdesk with swaks, and returns the id by which it was taken.
-func fromOutside(t *testing.T, d *desk, from, to, subject string, more ...string) (id string) {
+func fromOutside(t *testing.T, d *desk, from, to, subject string, more ...string) (letter string) {
 	t.Helper()
 	need(t, swaks)
 	args := append([]string{
 		"--server", d.ip, "--port", fmt.Sprint(d.w.port), "--ehlo", "outside.test", "--from", from, "--to", to,
-		"--h-Subject", subject, "--body", "Hello, can you help me?",
+		"--h-Subject", subject, "--body", "Hello, can you help me with " + id.New().String() + "?", // the same words again get no answer
 	}, more...)
 	return idOf(t, mustOutput(t, "", swaks.path, args...))
 }
