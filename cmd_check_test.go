@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -90,8 +91,9 @@ func TestDNSCommand(t *testing.T) {
 		t.Error("records of a domain that is none of ours")
 	}
 
-	p.zone["_dmarc.desk.test"] = dns.Records{TXT: []string{"v=DMARC1; p=\x1b[2Jnone\n_dmarc IN TXT x"}}
-	p.server.Set(p.zone)
+	zone := maps.Clone(p.zone) // the server reads the other
+	zone["_dmarc.desk.test"] = dns.Records{TXT: []string{"v=DMARC1; p=\x1b[2Jnone\n_dmarc IN TXT x"}}
+	p.server.Set(zone)
 	hostile, err := p.run("dns")
 	if !errors.Is(err, errRecords) || strings.ContainsRune(hostile, '\x1b') || strings.Contains(hostile, "\n_dmarc IN") {
 		t.Errorf("hostile: %v\n%q", err, hostile)

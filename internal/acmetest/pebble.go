@@ -117,15 +117,22 @@ func (c *CA) Issuers(t testing.TB) *x509.CertPool {
 	return pool
 }
 
-// wait waits until the directory is served.
+// wait waits until both listeners serve: the directory's, and the management's with the roots.
 func (c *CA) wait(t testing.TB) {
+	t.Helper()
+	for _, url := range []string{c.Directory, "https://" + c.management + "/roots/0"} {
+		c.waitFor(t, url)
+	}
+}
+
+func (c *CA) waitFor(t testing.TB, url string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		resp, err := c.client.Get(c.Directory)
+		resp, err := c.client.Get(url)
 		if err == nil {
 			resp.Body.Close() //nolint:errcheck // nothing was read
 			return
