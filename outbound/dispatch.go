@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -101,17 +102,17 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 			return p, err
 		}
 	}
-	if len(ready) > 0 {
+	for len(ready) > 0 && ctx.Err() == nil {
 		batches, err := w.start(ctx, work, ready)
 		if err != nil {
 			return p, err
 		}
-		if n := len(batches); n > 0 {
-			p.more = true
-			if claimed(batches) >= maxClaimed { // the lanes behind have had no turn
-				p.next = batches[n-1].lane
-			}
+		p.more = p.more || len(batches) > 0
+		if claimed(batches) < maxClaimed {
+			break
 		}
+		// The statement went through the lanes in their order; those behind the last one have had no turn.
+		ready = ready[slices.Index(ready, batches[len(batches)-1].lane)+1:]
 	}
 	return p, nil
 }

@@ -22,7 +22,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"result"}),
 		claim: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: space, Subsystem: stage, Name: "claim_seconds",
-			Help: "Time to claim deliveries.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12),
+			Help: "Time to claim deliveries.", Buckets: prometheus.ExponentialBuckets(0.0005, 1.25, 30),
 		}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: space, Subsystem: stage, Name: "record_reports",

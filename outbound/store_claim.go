@@ -138,8 +138,9 @@ type batch struct {
 	leases []lease
 }
 
-// maxClaimed bounds the deliveries that one statement claims, and so the time that it takes.
-const maxClaimed = 100
+// maxClaimed bounds the deliveries that one statement claims, and so the time that it takes and keeps its rows locked:
+// BenchmarkClaim tells 7.7 ms for 100 and 1.2 ms for 20, on a laden machine.
+const maxClaimed = 20
 
 // claim leases up to size deliveries of each of the lanes, in their order, up to maxClaimed in all.
 func claim(ctx context.Context, db querier, lanes []string, size int) ([]batch, error) {
