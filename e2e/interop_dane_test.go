@@ -34,10 +34,6 @@ func newSignedZone(t *testing.T, w *world, peers, ip string) *signedZone {
 	return z
 }
 
-func (z *signedZone) add(format string, values ...any) {
-	z.lines = append(z.lines, fmt.Sprintf(format, values...))
-}
-
 // serve signs the zone, changes it behind the signer's back, and serves it.
 func (z *signedZone) serve(t *testing.T, tamper func(text string) string) {
 	t.Helper()
@@ -103,7 +99,26 @@ func (z *signedZone) start(t *testing.T, config, ip, libraries, name string, arg
 // daneCase is a host in the signed zone.
 type daneCase struct {
 	policyCase
-	tlsa func(host, authority *x509.Certificate) string // nil: no TLSA record
+	tlsa  func(host, authority *x509.Certificate) string // nil: no TLSA record
+	alias bool                                           // the mail host is an alias, and the TLSA record stands at its end
+}
+
+// zone are the records of a case.
+func (c *daneCase) zone(port int, host, authority *x509.Certificate) (lines []string) {
+	lines = []string{
+		fmt.Sprintf("%s IN MX 10 mx.%s", c.name, c.name),
+		fmt.Sprintf("%s IN TXT \"v=spf1 ip4:127.0.0.1 -all\"", c.name),
+	}
+	end := "mx." + c.name
+	if c.alias {
+		end = "end." + c.name
+		lines = append(lines, fmt.Sprintf("mx.%s IN CNAME %s", c.name, end))
+	}
+	lines = append(lines, fmt.Sprintf("%s IN A %s", end, c.ip))
+	if c.tlsa != nil {
+		lines = append(lines, fmt.Sprintf("_%d._tcp.%s IN TLSA %s", port, end, c.tlsa(host, authority)))
+	}
+	return lines
 }
 
 func hashOf(c *x509.Certificate) string {
@@ -117,25 +132,33 @@ func daneCases() []daneCase {
 	anchor := func(_, ca *x509.Certificate) string { return "2 1 1 " + hashOf(ca) }
 	wrong := func(*x509.Certificate, *x509.Certificate) string { return "3 1 1 " + strings.Repeat("00", sha256.Size) }
 	return []daneCase{
-		{policyCase{name: "leaf", scenario: "DANE 3 1 1, self-signed certificate: delivered, verified", cert: self, state: "delivered", policy: "dane"}, leaf},
-		{policyCase{
+		{policyCase: policyCase{name: "leaf", scenario: "DANE 3 1 1, self-signed certificate: delivered, verified", cert: self, state: "delivered", policy: "dane"}, tlsa: leaf},
+		{policyCase: policyCase{
 			name: "old", scenario: "DANE 3 1 1, expired certificate: delivered (RFC 7672 section 3.1.1)", state: "delivered", policy: "dane",
 			cert: func(host string) func(*certificateRequest) { return expired(host) },
-		}, leaf},
-		{policyCase{
+		}, tlsa: leaf},
+		{policyCase: policyCase{
 			name: "anchor", scenario: "DANE 2 1 1, certificate of the authority: delivered, verified", state: "delivered", policy: "dane",
 			cert: func(host string) func(*certificateRequest) { return names(host) },
-		}, anchor},
-		{policyCase{name: "misnamed", scenario: "DANE 2 1 1, certificate for another name: deferred", cert: other, state: "deferred", policy: "dane", reply: "certificate is valid for"}, anchor},
-		{policyCase{name: "wrong", scenario: "DANE, TLSA record of another key: deferred, no fallback", cert: self, state: "deferred", policy: "dane", reply: "no TLSA record fits"}, wrong},
-		{policyCase{name: "stripped", scenario: "DANE, STARTTLS not offered: deferred", state: "deferred", policy: "dane", reply: "does not offer STARTTLS"}, wrong},
-		{policyCase{name: "tampered", scenario: "DANE, TLSA record changed on the way (bogus): deferred", cert: self, state: "deferred", reply: "TLSA records of mx.tampered.dane.test"}, leaf},
-		{policyCase{name: "lost", scenario: "DANE, MX record changed on the way (bogus): deferred", cert: self, state: "deferred", reply: "MX lookup failed"}, leaf},
+		}, tlsa: anchor},
+		{policyCase: policyCase{name: "misnamed", scenario: "DANE 2 1 1, certificate for another name: deferred", cert: other, state: "deferred", policy: "dane", reply: "certificate is valid for"}, tlsa: anchor},
+		{policyCase: policyCase{name: "wrong", scenario: "DANE, TLSA record of another key: deferred, no fallback", cert: self, state: "deferred", policy: "dane", reply: "no TLSA record fits"}, tlsa: wrong},
+		{policyCase: policyCase{name: "stripped", scenario: "DANE, STARTTLS not offered: deferred", state: "deferred", policy: "dane", reply: "does not offer STARTTLS"}, tlsa: wrong},
+		{policyCase: policyCase{name: "tampered", scenario: "DANE, TLSA record changed on the way (bogus): deferred", cert: self, state: "deferred", reply: "TLSA records of mx.tampered.dane.test"}, tlsa: leaf},
+		{policyCase: policyCase{name: "lost", scenario: "DANE, MX record changed on the way (bogus): deferred", cert: self, state: "deferred", reply: "MX lookup failed"}, tlsa: leaf},
 		{
-			policyCase{name: "pkix", scenario: "DANE, only unusable records (1 1 1): TLS, unverified", cert: self, state: "delivered", policy: "dane-unusable"},
-			func(host, _ *x509.Certificate) string { return "1 1 1 " + hashOf(host) },
+			policyCase: policyCase{name: "pkix", scenario: "DANE, only unusable records (1 1 1): TLS, unverified", cert: self, state: "delivered", policy: "dane-unusable"},
+			tlsa:       func(host, _ *x509.Certificate) string { return "1 1 1 " + hashOf(host) },
 		},
-		{policyCase{name: "none", scenario: "DNSSEC without TLSA records: opportunistic TLS", cert: self, state: "delivered", policy: "opportunistic"}, nil},
+		{policyCase: policyCase{name: "none", scenario: "DNSSEC without TLSA records: opportunistic TLS", cert: self, state: "delivered", policy: "opportunistic"}},
+		{policyCase: policyCase{
+			name: "alias", scenario: "DANE 2 1 1 at the end of an alias, certificate for that name: delivered, verified", state: "delivered", policy: "dane",
+			cert: func(host string) func(*certificateRequest) { return names(strings.Replace(host, "mx.", "end.", 1)) },
+		}, tlsa: anchor, alias: true},
+		{policyCase: policyCase{
+			name: "astray", scenario: "DANE 2 1 1 at the end of an alias, certificate for the alias alone: deferred", state: "deferred", policy: "dane",
+			cert: func(host string) func(*certificateRequest) { return names(host) }, reply: "certificate is valid for",
+		}, tlsa: anchor, alias: true},
 	}
 }
 
@@ -164,10 +187,7 @@ func TestInteropDANE(t *testing.T) {
 	w.add(hostOf("open.test", unsigned.ip))
 	z := newSignedZone(t, w, peers, w.address(152))
 	for i, c := range cases {
-		z.add("%s IN MX 10 mx.%s\n%s IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\nmx.%s IN A %s", c.name, c.name, c.name, c.name, c.ip)
-		if c.tlsa != nil {
-			z.add("_%d._tcp.mx.%s IN TLSA %s", w.port, c.name, c.tlsa(made[i], ca.cert))
-		}
+		z.lines = append(z.lines, c.zone(w.port, made[i], ca.cert)...)
 	}
 	z.serve(t, func(text string) string {
 		text = strings.Replace(text, "lost.dane.test.\t5\tIN\tMX\t10 ", "lost.dane.test.\t5\tIN\tMX\t11 ", 1)

@@ -165,7 +165,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		}
 		t := targets[i]
 		cfg := smtpclient.Config{
-			Name: s.Name, TLS: t.Host.TLS, Implicit: t.Host.Implicit, ServerName: t.Host.Name, Verify: t.Host.Verify,
+			Name: s.Name, TLS: t.Host.TLS, Implicit: t.Host.Implicit, ServerName: t.Host.ServerName(), Verify: t.Host.Verify,
 			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.timeouts(i+1 == len(targets)),
 		}
 		client, err := smtpclient.Connect(ctx, nc, cfg)

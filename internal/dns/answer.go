@@ -45,16 +45,17 @@ type answer[T any] struct {
 }
 
 // mergeIP joins the answers for A and AAAA. Many name servers fail one of the two types, so one family's
-// addresses are good whatever became of the other; but only two empty answers mean that there is no address.
+// addresses are good whatever became of the other; but only two empty answers mean that there is no address. Authentic is
+// said of the addresses there are: whoever makes one of the two questions fail must not make DANE go away with it.
 func mergeIP(v4, v6 answer[netip.Addr]) ([]netip.Addr, bool, error) {
 	authentic := v4.authentic && v6.authentic
 	switch {
 	case v4.err == nil && v6.err == nil:
 		return slices.Concat(v4.records, v6.records), authentic, nil
 	case v4.err == nil:
-		return v4.records, v4.authentic && errors.Is(v6.err, ErrNotFound) && v6.authentic, nil
+		return v4.records, v4.authentic, nil
 	case v6.err == nil:
-		return v6.records, v6.authentic && errors.Is(v4.err, ErrNotFound) && v4.authentic, nil
+		return v6.records, v6.authentic, nil
 	case errors.Is(v4.err, ErrNotFound):
 		return nil, authentic, v6.err
 	default:

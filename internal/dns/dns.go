@@ -37,4 +37,6 @@ type Resolver interface {
 	IPFamily(ctx context.Context, name string, v6 bool) (addresses []netip.Addr, authentic bool, err error)
 	PTR(ctx context.Context, ip netip.Addr) (names []string, authentic bool, err error)
 	TLSA(ctx context.Context, name string) (records []TLSA, authentic bool, err error)
+	// CNAME asks what the name is an alias of, one step only; ErrNotFound: it is none.
+	CNAME(ctx context.Context, name string) (target string, authentic bool, err error)
 }

@@ -56,6 +56,12 @@ func (f Fake) TLSA(ctx context.Context, name string) ([]TLSA, bool, error) {
 	return slices.Clone(r.TLSA), authentic, err
 }
 
+// CNAME implements Resolver.
+func (f Fake) CNAME(ctx context.Context, name string) (string, bool, error) {
+	r, authentic, err := f.lookup(ctx, "cname", name)
+	return canonical(r.CNAME), authentic, err
+}
+
 // PTR implements Resolver.
 func (f Fake) PTR(ctx context.Context, ip netip.Addr) ([]string, bool, error) {
 	r, authentic, err := f.lookup(ctx, "ptr", reverse(ip))
@@ -148,6 +154,8 @@ func (r Records) has(typ string) bool {
 		return len(r.PTR) > 0
 	case "tlsa":
 		return len(r.TLSA) > 0
+	case "cname":
+		return r.CNAME != ""
 	case "a":
 		return len(r.addresses(false)) > 0
 	case "aaaa":

@@ -76,6 +76,12 @@ func askAll(t *testing.T, r Resolver) {
 		{"mx", "example.com", []MX{{10, "mx.example.com"}}, true, nil},
 		{"mx", "null.example.com", []MX{{0, ""}}, false, nil},
 		{"tlsa", "_25._tcp.example.com", []TLSA{{3, 1, 1, []byte{0xab, 0xcd}}}, true, nil},
+		{"cname", "alias.example.com", "mx.example.com", false, nil},
+		{"cname", "nowhere.example.com", "gone.example", false, nil},
+		{"cname", "loop.example.com", "loop.example.com", false, nil},
+		{"cname", "mx.example.com", "", true, ErrNotFound},
+		{"cname", "gone.example", "", false, ErrNoDomain},
+		{"cname", "slow.example.com", "", false, ErrTemp},
 		{"ip", "mx.example.com", addrs("192.0.2.1", "2001:db8::1"), true, nil},
 		{"ip", "alias.example.com", addrs("192.0.2.1", "2001:db8::1"), false, nil},
 		{"ip", "half.example.com", addrs("192.0.2.3"), false, nil},
@@ -126,6 +132,8 @@ func ask(ctx context.Context, r Resolver, typ, name string) (got any, authentic 
 		return r.MX(ctx, name)
 	case "tlsa":
 		return r.TLSA(ctx, name)
+	case "cname":
+		return r.CNAME(ctx, name)
 	case "ptr":
 		return r.PTR(ctx, netip.MustParseAddr(name))
 	}
@@ -195,8 +203,10 @@ func TestMergeIP(t *testing.T) {
 		{"both", good(true, "192.0.2.1"), good(true, "2001:db8::1"), 2, true, nil},
 		{"one unsigned", good(true, "192.0.2.1"), good(false, "2001:db8::1"), 2, false, nil},
 		{"only IPv4, vouched for", good(true, "192.0.2.1"), bad(true, ErrNotFound), 1, true, nil},
-		{"IPv6 fails", good(true, "192.0.2.1"), bad(true, ErrTemp), 1, false, nil},
-		{"IPv4 fails", bad(true, ErrTemp), good(true, "2001:db8::1"), 1, false, nil},
+		{"only IPv4, nobody vouches for the absence", good(true, "192.0.2.1"), bad(false, ErrNotFound), 1, true, nil},
+		{"IPv6 fails", good(true, "192.0.2.1"), bad(false, ErrTemp), 1, true, nil},
+		{"IPv4 fails", bad(false, ErrTemp), good(true, "2001:db8::1"), 1, true, nil},
+		{"IPv4 fails, unsigned", bad(false, ErrTemp), good(false, "2001:db8::1"), 1, false, nil},
 		{"none", bad(false, ErrNotFound), bad(false, ErrNotFound), 0, false, ErrNotFound},
 		{"none and failure", bad(false, ErrNotFound), bad(false, ErrTemp), 0, false, ErrTemp},
 		{"failure and none", bad(false, ErrTemp), bad(false, ErrNotFound), 0, false, ErrTemp},

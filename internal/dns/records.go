@@ -100,6 +100,17 @@ func (s *System) TLSA(ctx context.Context, name string) (out []TLSA, authentic b
 	return out, authentic, err
 }
 
+// CNAME implements Resolver.
+func (s *System) CNAME(ctx context.Context, name string) (target string, authentic bool, err error) {
+	records, authentic, err := s.lookup(ctx, name, dns.TypeCNAME)
+	for _, rr := range records {
+		if r, ok := rr.(*dns.CNAME); ok {
+			target = strings.TrimSuffix(r.Target, ".")
+		}
+	}
+	return target, authentic, err
+}
+
 // presentation writes a name as the library wants it: fully qualified, unusual bytes as \DDD.
 func presentation(name string) string {
 	var b strings.Builder

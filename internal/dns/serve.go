@@ -157,6 +157,8 @@ func (r Records) wire(owner string, typ uint16) (out []dns.RR) {
 		for _, p := range r.PTR {
 			out = append(out, &dns.PTR{Hdr: h, Ptr: target(p)})
 		}
+	case dns.TypeCNAME:
+		out = append(out, &dns.CNAME{Hdr: h, Target: target(canonical(r.CNAME))})
 	case dns.TypeTLSA:
 		for _, t := range r.TLSA {
 			out = append(out, &dns.TLSA{Hdr: h, Usage: t.Usage, Selector: t.Selector, MatchingType: t.MatchingType, Certificate: hex.EncodeToString(t.Data)})

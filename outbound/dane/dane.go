@@ -21,9 +21,11 @@ import (
 	"mxdesk/internal/dns"
 )
 
+// TrustAnchor is the usage of records that name an authority: below it a certificate must be for the right name.
+const TrustAnchor = 2
+
 const (
-	trustAnchor = 2
-	endEntity   = 3
+	endEntity = 3
 
 	maxRecords      = 50 // more are not looked at
 	maxCertificates = 20 // of a chain; a client that sends more is not talked to
@@ -37,7 +39,7 @@ var ErrMismatch = errors.New("no TLSA record fits the certificate")
 func Usable(records []dns.TLSA) []dns.TLSA {
 	var out []dns.TLSA
 	for _, r := range records[:min(len(records), maxRecords)] {
-		if r.Usage != trustAnchor && r.Usage != endEntity || r.Selector > 1 {
+		if r.Usage != TrustAnchor && r.Usage != endEntity || r.Selector > 1 {
 			continue
 		}
 		switch r.MatchingType {
@@ -73,7 +75,7 @@ func parses(r dns.TLSA) bool {
 }
 
 // Verify makes the check of a TLS connection by the usable records. names are those that a certificate below a
-// trust anchor may be for: the host's, and the domain's it takes mail for (RFC 7672 section 3.2.2).
+// trust anchor may be for: the one that the records stand under, and the domain's that the host takes mail for (RFC 7672 section 3.2.2).
 func Verify(records []dns.TLSA, names ...string) func(tls.ConnectionState) error {
 	return func(s tls.ConnectionState) error {
 		chain := s.PeerCertificates
@@ -85,7 +87,7 @@ func Verify(records []dns.TLSA, names ...string) func(tls.ConnectionState) error
 			switch {
 			case r.Usage == endEntity && matches(r, chain[0]):
 				return nil
-			case r.Usage == trustAnchor:
+			case r.Usage == TrustAnchor:
 				err := anchored(r, chain, names)
 				if err == nil {
 					return nil

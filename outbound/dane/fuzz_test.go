@@ -25,10 +25,10 @@ func FuzzTLSA(f *testing.F) {
 		usable := Usable([]dns.TLSA{r})
 		err := Verify(usable, "mx.example.com")(tls.ConnectionState{PeerCertificates: chain})
 		ours := slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return matches(r, c) })
-		if err == nil && (!ours || len(usable) == 0 || usage != trustAnchor && usage != endEntity) {
+		if err == nil && (!ours || len(usable) == 0 || usage != TrustAnchor && usage != endEntity) {
 			t.Fatalf("%+v is taken for ours", r)
 		}
-		if err != nil && ours && len(usable) == 1 && usage == trustAnchor && matches(r, root.cert) {
+		if err != nil && ours && len(usable) == 1 && usage == TrustAnchor && matches(r, root.cert) {
 			t.Fatalf("%+v: %v", r, err)
 		}
 	})

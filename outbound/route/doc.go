@@ -21,7 +21,8 @@
 // not matter how old or by whom the answer was. Hosts which the operator configured are trusted.
 //
 // What the domain published about TLS, and what a connection to its host must then be; DANE is asked about only
-// when every answer on the way was authentic, and goes before MTA-STS (RFC 8461 section 2):
+// when every answer on the way was authentic, and goes before MTA-STS (RFC 8461 section 2). TLSA records of a host that is an
+// alias stand under the name at its end, or else under its own (tlsa.go):
 //
 //	TLSA of the host        MTA-STS of the domain     the connection
 //	usable                  any                       TLS, certificate by TLSA
@@ -33,5 +34,5 @@
 //
 // No host left is a temporary error, tls_required. A policy is never answered with plaintext.
 //
-// Reading order: route.go, policy.go, forbidden.go, dialer.go.
+// Reading order: route.go, policy.go, tlsa.go, forbidden.go, dialer.go.
 package route

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"mxdesk/internal/bounce"
-	"mxdesk/internal/dns"
 	"mxdesk/outbound/dane"
 	"mxdesk/outbound/mtasts"
 	"mxdesk/outbound/smtpclient"
@@ -37,8 +35,13 @@ func (r *Router) secure(ctx context.Context, domain string, hosts []Host) ([]Hos
 	}
 	out := hosts[:0:0]
 	var refused error
-	for i, t := range r.lookupTLSA(ctx, hosts) {
-		h, err := demand(hosts[i], t, policy, domain)
+	found := r.lookupTLSA(ctx, hosts)
+	domains := []string{domain}
+	if slices.ContainsFunc(found, needsName) {
+		domains = r.namesOf(ctx, domain)
+	}
+	for i, t := range found {
+		h, err := demand(hosts[i], t, policy, domains)
 		if err != nil {
 			refused = err
 			r.observe(domain, h, t, err)
@@ -64,45 +67,17 @@ func Secured(hosts []Host) []Host {
 	return out
 }
 
-// tlsa is what the DNS says of the certificates of one host; nothing, unless it can be believed.
-type tlsa struct {
-	records []dns.TLSA
-	err     error
-}
-
-// lookupTLSA asks for the TLSA records of the hosts that were found by authentic answers alone, at once. Without them
-// the records of the host could be anybody's (RFC 7672 section 2.2).
-func (r *Router) lookupTLSA(ctx context.Context, hosts []Host) []tlsa {
-	all := make([]tlsa, len(hosts))
-	var wg sync.WaitGroup
-	for i, h := range hosts {
-		if !h.Authentic {
-			continue
-		}
-		wg.Go(func() {
-			records, authentic, err := r.Resolver.TLSA(ctx, fmt.Sprintf("_%d._tcp.%s", h.Port, h.Name))
-			switch {
-			case errors.Is(err, dns.ErrNotFound): // also a name that does not exist
-			case err != nil:
-				all[i].err = err
-			case authentic:
-				all[i].records = records
-			}
-		})
-	}
-	wg.Wait()
-	return all
-}
-
 // demand is the decision (pure): what the connection to h must be. The error, for a host that must not be
-// used, wraps ErrPolicy.
-func demand(h Host, t tlsa, policy mtasts.Policy, domain string) (Host, error) {
+// used, wraps ErrPolicy. A certificate below a trust anchor may be for the name that the TLSA records stand under, or for one
+// of the domain's (RFC 7672 section 3.2.2).
+func demand(h Host, t tlsa, policy mtasts.Policy, domains []string) (Host, error) {
 	h.Published = published(h.Name, t, policy)
 	if t.err != nil { // an attacker may have hidden the records (RFC 7672 section 2.1.2)
 		return h, fmt.Errorf("%w: TLSA records of %s: %w", ErrPolicy, h.Name, t.err)
 	}
 	if usable := dane.Usable(t.records); len(usable) > 0 {
-		h.TLS, h.Policy, h.Verify = smtpclient.TLSVerified, PolicyDANE, dane.Verify(usable, h.Name, domain)
+		h.TLS, h.Policy, h.CertName = smtpclient.TLSVerified, PolicyDANE, t.base
+		h.Verify = dane.Verify(usable, append([]string{t.base}, domains...)...)
 		return h, nil
 	}
 	if len(t.records) > 0 {
@@ -110,7 +85,7 @@ func demand(h Host, t tlsa, policy mtasts.Policy, domain string) (Host, error) {
 	}
 	switch {
 	case policy.Enforced() && !policy.Matches(h.Name):
-		return h, fmt.Errorf("%w: MTA-STS of %s does not name %s", ErrPolicy, domain, h.Name)
+		return h, fmt.Errorf("%w: MTA-STS of %s does not name %s", ErrPolicy, domains[0], h.Name)
 	case policy.Enforced():
 		h.TLS, h.Policy = smtpclient.TLSVerified, PolicyMTASTS
 	case policy.Mode == mtasts.Testing && h.Policy == "":

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,10 +37,16 @@ type Host struct {
 	Policy    string                // who says so: PolicyDANE, …; "": nobody but us
 	Verify    smtpclient.VerifyFunc // judges the certificate in place of the roots; nil without such a policy
 	Auth      *smtpclient.Auth      // for a smart host
-	Authentic bool                  // every DNS answer on the way here was vouched for by a validating resolver (what DANE needs)
+	Authentic bool                  // every DNS answer on the way here was vouched for by a validating resolver
+	CertName  string                // the name to ask a certificate for, if it is another than Name: DANE's, of an alias
 	Trusted   bool                  // configured by the operator: may be a private address
 	Published Published             // what there is to report on
+
+	named bool // the answer that names the host was vouched for, whatever is true of its addresses
 }
+
+// ServerName is the name to ask a certificate for (RFC 7672 section 8.1).
+func (h Host) ServerName() string { return cmp.Or(h.CertName, h.Name) }
 
 // Error is why there is no host for a domain.
 type Error struct {
@@ -260,7 +267,7 @@ func (r *Router) choose(exchangers []dns.MX, resolved []found, authentic bool) (
 			break
 		}
 		h := r.host(mx.Host, allowed)
-		h.Authentic = authentic && f.authentic
+		h.named, h.Authentic = authentic, authentic && f.authentic
 		hosts = append(hosts, h)
 	}
 	switch {
