@@ -18,6 +18,7 @@ import (
 	"mxdesk/config"
 	"mxdesk/internal/dns"
 	"mxdesk/internal/dnscheck"
+	"mxdesk/internal/network"
 	"mxdesk/internal/postgres"
 	"mxdesk/internal/selfcheck"
 	"mxdesk/migrations"
@@ -107,7 +108,7 @@ func (c *checked) listeners(ctx context.Context) {
 	var chain []*x509.Certificate
 	answered := false
 	for _, l := range c.cfg.SMTP.Listen {
-		if slices.ContainsFunc(c.cfg.SMTP.ProxyNetworks, func(n netip.Prefix) bool { return n.Contains(netip.MustParseAddr("127.0.0.1")) }) {
+		if network.Contains(c.cfg.SMTP.ProxyNetworks, netip.MustParseAddr("127.0.0.1")) {
 			c.report.Add("listener", selfcheck.Warning, "look at it through the proxy", "%s is not tried: it expects the header of a proxy from this machine", l.Address)
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/network"
 )
 
 // Admission says whom the server listens to, before it looks at a letter. Mail servers that bring letters by LMTP
@@ -35,33 +36,15 @@ type Blocklist struct {
 	Weight int
 }
 
-// listing is what the lists of the configuration say of a client or a sender.
-type listing int
-
-const (
-	unlisted listing = iota
-	allowed
-	blocked
-)
-
 // client is what the configuration says of a client.
-func (a *Admission) client(ip netip.Addr) listing {
-	longest := func(networks []netip.Prefix) int {
-		best := -1
-		for _, p := range networks {
-			if p.Contains(ip) {
-				best = max(best, p.Bits())
-			}
-		}
-		return best
-	}
-	return moreExact(longest(a.AllowNetworks), longest(a.BlockNetworks))
+func (a *Admission) client(ip netip.Addr) network.Listing {
+	return network.List(a.AllowNetworks, a.BlockNetworks, ip)
 }
 
 // sender is what the configuration says of an envelope sender; the null sender is in no list.
-func (a *Admission) sender(s address.Address) listing {
+func (a *Admission) sender(s address.Address) network.Listing {
 	if s.IsZero() {
-		return unlisted
+		return network.Unlisted
 	}
 	exact := func(list []string) int {
 		if len(list) == 0 {
@@ -77,18 +60,7 @@ func (a *Admission) sender(s address.Address) listing {
 		}
 		return -1
 	}
-	return moreExact(exact(a.AllowSenders), exact(a.BlockSenders))
-}
-
-// moreExact weighs how exactly two lists speak of something; -1 is not at all.
-func moreExact(allow, block int) listing {
-	switch {
-	case allow < 0 && block < 0:
-		return unlisted
-	case allow > block:
-		return allowed
-	}
-	return blocked
+	return network.MoreExact(exact(a.AllowSenders), exact(a.BlockSenders))
 }
 
 // domainState is what the DNS says of a sender's domain.
@@ -103,8 +75,8 @@ const (
 
 // senderFacts are what the decision on MAIL FROM rests on.
 type senderFacts struct {
-	client listing
-	sender listing
+	client network.Listing
+	sender network.Listing
 	score  int // of the client in the DNS lists
 	domain domainState
 }
@@ -112,15 +84,15 @@ type senderFacts struct {
 // admitSender decides on MAIL FROM: the zero reply, or why not. It is pure.
 func admitSender(f senderFacts, threshold int) reply {
 	switch {
-	case f.client == blocked:
+	case f.client == network.Blocked:
 		return replyBlockedNetwork
-	case f.sender == blocked:
+	case f.sender == network.Blocked:
 		return replyBlockedSender
-	case f.client == allowed:
+	case f.client == network.Allowed:
 		return reply{}
 	case threshold > 0 && f.score >= threshold:
 		return replyListed
-	case f.sender == allowed:
+	case f.sender == network.Allowed:
 		return reply{}
 	case f.domain == domainMissing:
 		return replyNoSenderDomain

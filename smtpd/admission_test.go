@@ -11,6 +11,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/dns"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 func prefixes(texts ...string) (all []netip.Prefix) {
@@ -25,15 +26,15 @@ func TestClientLists(t *testing.T) {
 		AllowNetworks: prefixes("192.0.2.7/32", "198.51.100.0/24", "2001:db8:1::/48"),
 		BlockNetworks: prefixes("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32", "203.0.113.0/24"),
 	}
-	for client, want := range map[string]listing{
-		"192.0.2.8": blocked, "192.0.2.7": allowed, "198.51.100.1": blocked, "2001:db8::1": blocked, "2001:db8:1::1": allowed,
-		"203.0.113.1": blocked, "8.8.8.8": unlisted,
+	for client, want := range map[string]network.Listing{
+		"192.0.2.8": network.Blocked, "192.0.2.7": network.Allowed, "198.51.100.1": network.Blocked, "2001:db8::1": network.Blocked, "2001:db8:1::1": network.Allowed,
+		"203.0.113.1": network.Blocked, "8.8.8.8": network.Unlisted,
 	} {
 		if got := a.client(netip.MustParseAddr(client)); got != want {
 			t.Errorf("%s: %d, want %d", client, got, want)
 		}
 	}
-	if got := a.client(netip.Addr{}); got != unlisted {
+	if got := a.client(netip.Addr{}); got != network.Unlisted {
 		t.Errorf("no address: %d", got)
 	}
 }
@@ -43,10 +44,10 @@ func TestSenderLists(t *testing.T) {
 		AllowSenders: []string{"good@bad.example", "fine.bad.example", "both.example"},
 		BlockSenders: []string{"bad.example", "evil@fine.bad.example", "both.example", "test"},
 	}
-	for sender, want := range map[string]listing{
-		"x@bad.example": blocked, "good@bad.example": allowed, "GOOD@bad.example": allowed, "x@sub.bad.example": blocked,
-		"x@fine.bad.example": allowed, "x@very.fine.bad.example": allowed, "evil@fine.bad.example": blocked,
-		"x@both.example": blocked, "x@notbad.example": unlisted, "x@a.test": blocked, "": unlisted,
+	for sender, want := range map[string]network.Listing{
+		"x@bad.example": network.Blocked, "good@bad.example": network.Allowed, "GOOD@bad.example": network.Allowed, "x@sub.bad.example": network.Blocked,
+		"x@fine.bad.example": network.Allowed, "x@very.fine.bad.example": network.Allowed, "evil@fine.bad.example": network.Blocked,
+		"x@both.example": network.Blocked, "x@notbad.example": network.Unlisted, "x@a.test": network.Blocked, "": network.Unlisted,
 	} {
 		s, _ := address.Parse(sender) // the null sender is none
 		if got := a.sender(s); got != want {
@@ -63,12 +64,12 @@ func TestAdmitSender(t *testing.T) {
 	}{
 		{"nothing known", senderFacts{}, reply{}},
 		{"good", senderFacts{score: 4, domain: domainGood}, reply{}},
-		{"network blocked", senderFacts{client: blocked, sender: allowed}, replyBlockedNetwork},
-		{"sender blocked in an allowed network", senderFacts{client: allowed, sender: blocked}, replyBlockedSender},
-		{"network allowed", senderFacts{client: allowed, score: 9, domain: domainMissing}, reply{}},
+		{"network blocked", senderFacts{client: network.Blocked, sender: network.Allowed}, replyBlockedNetwork},
+		{"sender blocked in an allowed network", senderFacts{client: network.Allowed, sender: network.Blocked}, replyBlockedSender},
+		{"network allowed", senderFacts{client: network.Allowed, score: 9, domain: domainMissing}, reply{}},
 		{"in DNS lists", senderFacts{score: 5, domain: domainGood}, replyListed},
-		{"allowed sender from a listed client", senderFacts{sender: allowed, score: 5}, replyListed},
-		{"allowed sender without domain", senderFacts{sender: allowed, domain: domainMissing}, reply{}},
+		{"allowed sender from a listed client", senderFacts{sender: network.Allowed, score: 5}, replyListed},
+		{"allowed sender without domain", senderFacts{sender: network.Allowed, domain: domainMissing}, reply{}},
 		{"no domain", senderFacts{domain: domainMissing}, replyNoSenderDomain},
 		{"null MX", senderFacts{domain: domainNullMX}, replyNullMX},
 	} {

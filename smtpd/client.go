@@ -13,6 +13,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/dns"
+	"mxdesk/internal/network"
 )
 
 // lookup is what the DNS says of a client. It is begun when the client connects, so that nobody waits for the
@@ -41,7 +42,7 @@ func (w *wire) lookUp() {
 	ctx, cancel := context.WithTimeout(w.ctx, lookupTimeout)
 	l := &lookup{cancel: cancel, named: make(chan struct{}), scored: make(chan struct{})}
 	client, lists := w.client, w.srv.cfg.Admission.Blocklists
-	if w.listing == allowed {
+	if w.listing == network.Allowed {
 		lists = nil
 	}
 	w.lookup = l

@@ -7,6 +7,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 // Greylist remembers who tried to send a letter.
@@ -19,24 +20,11 @@ type Greylist interface {
 	Passed(ctx context.Context, sender string) error
 }
 
-// greyNetwork is what counts as one client: large senders try again from another machine nearby.
-func greyNetwork(client netip.Addr) netip.Prefix {
-	bits := 24
-	if client.Is6() {
-		bits = 64
-	}
-	p, err := client.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
 // greylisted decides whether a recipient is put off until the sender comes again. An error of the
 // database lets him in: it is our fault.
 func (s *session) greylisted(ctx context.Context, recipient address.Address) reply {
 	a := &s.srv.cfg.Admission
-	if a.Greylist == nil || s.wire.lmtp || s.tx.sender.IsZero() || s.wire.listing == allowed || a.sender(s.tx.sender) == allowed {
+	if a.Greylist == nil || s.wire.lmtp || s.tx.sender.IsZero() || s.wire.listing == network.Allowed || a.sender(s.tx.sender) == network.Allowed {
 		return reply{}
 	}
 	sender := s.tx.sender.Key()
@@ -46,7 +34,7 @@ func (s *session) greylisted(ctx context.Context, recipient address.Address) rep
 	}
 	var age time.Duration
 	if err == nil {
-		age, err = a.Greylist.Tried(ctx, greyNetwork(s.wire.client), sender, recipient.Key())
+		age, err = a.Greylist.Tried(ctx, network.Around(s.wire.client), sender, recipient.Key())
 	}
 	if err != nil {
 		s.srv.cfg.Log.Error("greylisting", "session", s.wire.id.String(), "error", err)

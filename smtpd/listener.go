@@ -3,9 +3,10 @@ package smtpd
 import (
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
+
+	"mxdesk/internal/network"
 )
 
 // gate is a net.Listener for go-smtp. It accepts connections, sends those over a limit away, and dresses
@@ -31,9 +32,9 @@ func (g gate) Accept() (net.Conn, error) {
 
 // admitConn makes a wire of conn, or answers 421, closes it and returns nil.
 func (s *Server) admitConn(conn net.Conn, lmtp bool) *wire {
-	client := clientOf(conn)
+	client := network.Client(conn.RemoteAddr())
 	now := s.cfg.Now()
-	proxied := !lmtp && contains(s.cfg.ProxyNetworks, client)
+	proxied := !lmtp && network.Contains(s.cfg.ProxyNetworks, client)
 	var r reply
 	if counted := !lmtp && !proxied; counted {
 		r = s.limits.enter(client, now)
@@ -52,26 +53,6 @@ func (s *Server) admitConn(conn net.Conn, lmtp bool) *wire {
 	s.metrics.refusals.WithLabelValues(r.reason).Inc()
 	s.cfg.Log.Info("refused", "client", client.String(), "reason", r.reason, "code", r.code)
 	return nil
-}
-
-func clientOf(conn net.Conn) netip.Addr {
-	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
-}
-
-// network is what the limits count together: an IPv4 address, or the /64 that one IPv6 customer has.
-func network(client netip.Addr) netip.Prefix {
-	bits := 32
-	if client.Is6() {
-		bits = 64
-	}
-	p, err := client.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // limits counts connections, in all and by network.
@@ -128,10 +109,10 @@ func (l *limits) enterTotal() reply {
 func (l *limits) enterNetwork(client netip.Addr, now time.Time) reply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if contains(l.exempt, client) {
+	if network.Contains(l.exempt, client) {
 		return reply{}
 	}
-	n := l.load(network(client), now)
+	n := l.load(network.Of(client), now)
 	n.tokens = min(float64(l.perMinute), n.tokens+now.Sub(n.at).Minutes()*float64(l.perMinute))
 	n.at = now
 	if n.open >= l.perNetwork {
@@ -160,14 +141,9 @@ func (l *limits) leaveTotal() {
 func (l *limits) leaveNetwork(client netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := l.networks[network(client)]; n != nil && n.open > 0 {
+	if n := l.networks[network.Of(client)]; n != nil && n.open > 0 {
 		n.open--
 	}
-}
-
-// contains tells whether one of the networks has the address.
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // load finds or makes the entry of a network. When there are too many, those with nothing open

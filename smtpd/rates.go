@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/network"
 )
 
 // Rates are letters a minute; 0 is no limit. Each is a bucket that holds the letters of one minute.
@@ -66,7 +67,7 @@ func (r *rates) keys(client netip.Addr, sender address.Address, recipients []add
 			keys = append(keys, rateKey{kind + of, perMinute, over})
 		}
 	}
-	add("network ", network(client).String(), r.cfg.Network, replyRateNetwork)
+	add("network ", network.Of(client).String(), r.cfg.Network, replyRateNetwork)
 	if !sender.IsZero() {
 		add("sender ", sender.Key(), r.cfg.Sender, replyRateSender)
 		add("domain ", sender.Domain, r.cfg.SenderDomain, replyRateDomain)

@@ -7,6 +7,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/dns"
+	"mxdesk/internal/network"
 )
 
 // senderTimeout is how long MAIL waits for the DNS; later the sender is let in.
@@ -20,11 +21,11 @@ func (s *session) admitSender(sender address.Address) reply {
 	}
 	a := &s.srv.cfg.Admission
 	f := senderFacts{client: s.wire.listing, sender: a.sender(sender)}
-	if f.client == unlisted && f.sender != blocked {
+	if f.client == network.Unlisted && f.sender != network.Blocked {
 		ctx, cancel := context.WithTimeout(s.wire.ctx, senderTimeout)
 		defer cancel()
 		f.score = s.wire.lookup.score(ctx)
-		if f.sender == unlisted && a.CheckSenderDomain && s.srv.cfg.Resolver != nil && !sender.IsZero() {
+		if f.sender == network.Unlisted && a.CheckSenderDomain && s.srv.cfg.Resolver != nil && !sender.IsZero() {
 			f.domain = stateOf(ctx, s.srv.cfg.Resolver, sender.Domain)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 // session answers the commands of one connection. Each method returns its reply by way of done, which counts it
@@ -138,7 +139,7 @@ func (s *session) accept(kept *store) reply {
 // rated takes the letter out of the buckets. Whoever may have as many connections as he likes may send as much too.
 func (s *session) rated() reply {
 	r := s.srv.rates
-	if s.wire.lmtp || !s.wire.client.IsValid() || s.wire.listing == allowed || contains(r.exempt, s.wire.client) {
+	if s.wire.lmtp || !s.wire.client.IsValid() || s.wire.listing == network.Allowed || network.Contains(r.exempt, s.wire.client) {
 		return reply{}
 	}
 	return r.take(r.keys(s.wire.client, s.tx.sender, s.tx.recipients), s.srv.cfg.Now())

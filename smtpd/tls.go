@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mxdesk/internal/network"
 )
 
 // tlsConfig is what STARTTLS uses; nil when there is no certificate.
@@ -71,7 +73,7 @@ func (w *wire) open() bool {
 	if !w.lmtp {
 		w.listing = w.srv.cfg.Admission.client(w.client)
 	}
-	if w.listing == blocked {
+	if w.listing == network.Blocked {
 		w.out = w.out[:0] // in place of the banner
 		w.hangUp(replyBlockedNetwork)
 		return false

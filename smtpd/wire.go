@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mxdesk/internal/id"
+	"mxdesk/internal/network"
 )
 
 // wireState says what the client's next octet is.
@@ -71,9 +72,9 @@ type wire struct {
 	lookup *lookup // what the DNS says of the client; nil when it is not asked
 	lmtp   bool    // the client is a mail server of ours that speaks LMTP
 
-	listing listing // of the client, in the configuration
-	proxied bool    // the connection begins with a PROXY header
-	counted bool    // limits has counted it for the client's network
+	listing network.Listing // of the client, in the configuration
+	proxied bool            // the connection begins with a PROXY header
+	counted bool            // limits has counted it for the client's network
 
 	commands, bad, refused, letters int
 }

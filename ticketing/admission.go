@@ -8,6 +8,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 // admission is what the organisation's policy says of a letter: take it, hold it, or refuse it. Its reason is one name, the
@@ -70,7 +71,7 @@ type admissionInput struct {
 	belief   belief
 	from     address.Address
 	mailFrom address.Address
-	network  listing
+	network  network.Listing
 	returned bool // it came to a return path of ours, whose signature is proof enough
 	confirm  bool // it answers the question whether a held letter is his: nothing of it is posted
 	files    files
@@ -82,7 +83,7 @@ type admissionInput struct {
 // before anything else is done with the letter.
 func admit(in admissionInput) admission {
 	switch {
-	case in.network == blocked:
+	case in.network == network.Blocked:
 		return refused(message.ErrBlockedNetwork)
 	case listed(in.settings.BlockedSenders, in.from) || listed(in.settings.BlockedSenders, in.mailFrom):
 		return refused(message.ErrBlockedSender)
@@ -101,7 +102,7 @@ func admit(in admissionInput) admission {
 			return a
 		}
 	}
-	if spam := in.belief.verdict.Spam; a.hold == "" && in.network != allowed && spam != nil && spam.Hold {
+	if spam := in.belief.verdict.Spam; a.hold == "" && in.network != network.Allowed && spam != nil && spam.Hold {
 		return admission{reason: reasonSpamHeld, hold: "The spam filter scores it " + strconv.FormatFloat(spam.Score, 'f', 1, 64)}
 	}
 	return a
@@ -120,7 +121,7 @@ func byDMARC(in admissionInput) admission {
 		return admission{reason: reasonDMARCExempt}
 	case demand == "none":
 		return admission{reason: reasonDMARCNone}
-	case in.network == allowed:
+	case in.network == network.Allowed:
 		return admission{reason: reasonNetwork}
 	case in.belief.waiting:
 		return refused(message.ErrSenderDNS)

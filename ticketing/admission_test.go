@@ -7,6 +7,7 @@ import (
 
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 func TestAdmit(t *testing.T) {
@@ -42,18 +43,18 @@ func TestAdmit(t *testing.T) {
 		{"reject, of a confirmation", admissionInput{belief: failed("reject", false), confirm: true}, false, message.ErrDMARC, "dmarc"},
 		{"reject, exempt domain", admissionInput{belief: failed("reject", false), settings: Settings{DMARCExempt: []string{"b.test"}}}, false, nil, reasonDMARCExempt},
 		{"reject, another domain is exempt", admissionInput{belief: failed("reject", false), settings: Settings{DMARCExempt: []string{"ub.test"}}}, false, message.ErrDMARC, "dmarc"},
-		{"reject, allowed network", admissionInput{belief: failed("reject", false), network: allowed}, false, nil, reasonNetwork},
+		{"reject, allowed network", admissionInput{belief: failed("reject", false), network: network.Allowed}, false, nil, reasonNetwork},
 		{"reject, a listed sealer cannot be checked now", admissionInput{belief: waiting}, false, message.ErrSenderDNS, "sender-dns"},
 		{"spam", admissionInput{belief: spam(message.Spam{Score: 11, Tag: true, Hold: true})}, true, nil, reasonSpamHeld},
 		{"spam, perhaps", admissionInput{belief: spam(message.Spam{Score: 7, Tag: true})}, false, nil, ""},
 		{"spam, to a return path of ours", admissionInput{belief: spam(message.Spam{Score: 11, Hold: true}), returned: true}, false, nil, ""},
-		{"spam, allowed network", admissionInput{belief: spam(message.Spam{Score: 11, Hold: true}), network: allowed}, false, nil, ""},
+		{"spam, allowed network", admissionInput{belief: spam(message.Spam{Score: 11, Hold: true}), network: network.Allowed}, false, nil, ""},
 		{"blocked address", admissionInput{settings: Settings{BlockedSenders: []string{"a@mail.b.test"}}}, false, message.ErrBlockedSender, "blocked-sender"},
 		{"blocked domain above", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}}, false, message.ErrBlockedSender, "blocked-sender"},
-		{"blocked sender, allowed network", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}, network: allowed}, false, message.ErrBlockedSender, "blocked-sender"},
-		{"blocked network", admissionInput{network: blocked}, false, message.ErrBlockedNetwork, "blocked-network"},
+		{"blocked sender, allowed network", admissionInput{settings: Settings{BlockedSenders: []string{"b.test"}}, network: network.Allowed}, false, message.ErrBlockedSender, "blocked-sender"},
+		{"blocked network", admissionInput{network: network.Blocked}, false, message.ErrBlockedNetwork, "blocked-network"},
 		{"program", admissionInput{files: program, rules: []AttachmentRules{{}, refuse}}, false, message.ErrForbiddenFile, "attachment-type"},
-		{"program, allowed network", admissionInput{files: program, rules: []AttachmentRules{refuse}, network: allowed}, false, message.ErrForbiddenFile, "attachment-type"},
+		{"program, allowed network", admissionInput{files: program, rules: []AttachmentRules{refuse}, network: network.Allowed}, false, message.ErrForbiddenFile, "attachment-type"},
 		{"program, held", admissionInput{files: program, rules: []AttachmentRules{hold}}, true, nil, "attachment-type"},
 		{"program, one holds and one refuses", admissionInput{files: program, rules: []AttachmentRules{hold, refuse}}, false, message.ErrForbiddenFile, "attachment-type"},
 		{"program, quarantine", admissionInput{belief: failed("quarantine", false), files: program, rules: []AttachmentRules{refuse}}, false, message.ErrForbiddenFile, "attachment-type"},

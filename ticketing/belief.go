@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 // belief is what an organisation goes by, when the letter itself does not prove who wrote it.
@@ -58,7 +59,7 @@ func (s *AdmissionSettings) believes(c *message.Claim, chain message.ARC, client
 			!slices.ContainsFunc(chain.Sealers[c.Instance-1:], func(domain string) bool { return !s.sealer(domain) })
 	case message.TrustedForwarder:
 		return slices.ContainsFunc(s.TrustedForwarders, func(f Forwarder) bool {
-			return strings.EqualFold(f.AuthservID, c.By) && inNetworks(f.Networks, client) &&
+			return strings.EqualFold(f.AuthservID, c.By) && network.Contains(f.Networks, client) &&
 				(c.Received == 0 || c.Topmost && c.Received <= f.ReceivedAbove)
 		})
 	}

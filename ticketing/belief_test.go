@@ -88,22 +88,3 @@ func TestBelieve(t *testing.T) {
 		}
 	}
 }
-
-func TestNetworkLists(t *testing.T) {
-	net := func(list ...string) (out []netip.Prefix) {
-		for _, s := range list {
-			out = append(out, netip.MustParsePrefix(s))
-		}
-		return out
-	}
-	s := AdmissionSettings{AllowedNetworks: net("192.0.2.128/25", "2001:db8::/32", "203.0.113.0/24"), BlockedNetworks: net("192.0.2.0/24", "2001:db8:1::/48", "203.0.113.0/24")}
-	for client, want := range map[string]listing{
-		"192.0.2.1": blocked, "192.0.2.200": allowed, "::ffff:192.0.2.1": blocked, "198.51.100.1": unlisted,
-		"2001:db8::1": allowed, "2001:db8:1::1": blocked, "203.0.113.5": blocked, "": unlisted,
-	} {
-		a, _ := netip.ParseAddr(client)
-		if got := s.network(a); got != want {
-			t.Errorf("%s: %d, want %d", client, got, want)
-		}
-	}
-}

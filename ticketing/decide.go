@@ -10,6 +10,7 @@ import (
 	"mxdesk/internal/bounce"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 	"mxdesk/ticketing/command"
 	"mxdesk/ticketing/guard"
 	"mxdesk/ticketing/notify"
@@ -91,7 +92,7 @@ func (d *decider) admitted() bool {
 		returned: !d.returned.IsZero(), confirm: !d.confirm.IsZero(), files: d.files, rules: d.attachmentRules(),
 	}
 	if !d.letter.Session.LMTP() { // there the client is a server of ours
-		in.network = d.org.Settings.network(d.letter.Session.Client)
+		in.network = network.List(d.org.Settings.AllowedNetworks, d.org.Settings.BlockedNetworks, d.letter.Session.Client)
 	}
 	a := admit(in)
 	v := d.belief.verdict

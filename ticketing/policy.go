@@ -44,46 +44,6 @@ func (s AdmissionSettings) with(p policyPatch) AdmissionSettings {
 	return s
 }
 
-// listing is what the lists of an organisation say of a client's network.
-type listing int
-
-const (
-	unlisted listing = iota
-	allowed
-	blocked
-)
-
-// network is what the lists say of the client: of both the longer prefix decides; of the same, BlockedNetworks.
-func (s *AdmissionSettings) network(client netip.Addr) listing {
-	client = client.Unmap().WithZone("")
-	longest := func(list []netip.Prefix) int {
-		best := -1
-		for _, p := range list {
-			if p.Contains(client) {
-				best = max(best, p.Bits())
-			}
-		}
-		return best
-	}
-	switch allow, block := longest(s.AllowedNetworks), longest(s.BlockedNetworks); {
-	case allow < 0 && block < 0:
-		return unlisted
-	case allow > block:
-		return allowed
-	}
-	return blocked
-}
-
-func inNetworks(networks []netip.Prefix, client netip.Addr) bool {
-	client = client.Unmap().WithZone("")
-	for _, p := range networks {
-		if p.Contains(client) {
-			return true
-		}
-	}
-	return false
-}
-
 // senderKey is an entry of a list of addresses and domains as it is compared, "" if it is neither.
 func senderKey(s string) string {
 	if a, err := address.Parse(s); err == nil {

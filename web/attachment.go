@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"mxdesk/internal/network"
 )
 
 // Bounds of downloads. A piece of a file must be taken within pieceTime.
@@ -103,11 +104,8 @@ func isAttributeChar(c byte) bool {
 
 // clientNetwork is where a request came from; what came through a Unix socket is a proxy's, and has none.
 func clientNetwork(r *http.Request) netip.Prefix {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return networkOf(net.TCPAddrFromAddrPort(a))
+	a, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return network.Of(a.Addr())
 }
 
 // rate counts what networks ask for within a minute.

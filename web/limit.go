@@ -3,10 +3,11 @@ package web
 import (
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"mxdesk/internal/network"
 )
 
 // gate is a listener that closes the connections over a limit at once. It never waits for a client.
@@ -22,7 +23,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := networkOf(conn.RemoteAddr())
+		n := network.Of(network.Client(conn.RemoteAddr()))
 		if g.limits.enter(n) {
 			return &counted{Conn: conn, leave: sync.OnceFunc(func() { g.limits.leave(n) })}, nil
 		}
@@ -41,25 +42,6 @@ func (c *counted) Close() error {
 	err := c.Conn.Close()
 	c.leave()
 	return err
-}
-
-// networkOf is what the limit counts together: an IPv4 address, or the /64 that one IPv6 customer has. All clients of
-// a Unix socket are one.
-func networkOf(a net.Addr) netip.Prefix {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Prefix{}
-	}
-	client := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := 32
-	if client.Is6() {
-		bits = 64
-	}
-	p, err := client.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // limits counts open connections, in all and by network.
@@ -107,7 +89,7 @@ func (l *limits) spared(n netip.Prefix) bool { return spared(n, l.exempt) }
 
 // spared tells whether limits by client network do not hold for n: a Unix socket, and networks that are exempt.
 func spared(n netip.Prefix, exempt []netip.Prefix) bool {
-	return !n.IsValid() || slices.ContainsFunc(exempt, func(p netip.Prefix) bool { return p.Contains(n.Addr()) })
+	return !n.IsValid() || network.Contains(exempt, n.Addr())
 }
 
 func (l *limits) leave(n netip.Prefix) {

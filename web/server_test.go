@@ -189,19 +189,6 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
-func TestNetworkOf(t *testing.T) {
-	for address, want := range map[string]string{
-		"192.0.2.7:80": "192.0.2.7/32", "[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64", "[::ffff:192.0.2.7]:80": "192.0.2.7/32", "[fe80::1%eth0]:80": "fe80::/64",
-	} {
-		if got := networkOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))); got.String() != want {
-			t.Errorf("%s: %v, want %s", address, got, want)
-		}
-	}
-	if got := networkOf(&net.UnixAddr{Name: "/x", Net: "unix"}); got.IsValid() {
-		t.Errorf("a Unix socket: %v", got)
-	}
-}
-
 // A request in progress ends when the server is stopped, and no new one begins.
 func TestStop(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})

@@ -3,6 +3,8 @@ package route
 import (
 	"errors"
 	"net/netip"
+
+	"mxdesk/internal/network"
 )
 
 // ErrForbidden is wrapped by the error for an address that a stranger's DNS must not lead us to.
@@ -32,13 +34,8 @@ var (
 // only wraps such an IPv4 address.
 func forbidden(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
-	if !ip.IsValid() || !ip.IsGlobalUnicast() || ip.IsPrivate() {
+	if !ip.IsValid() || !ip.IsGlobalUnicast() || ip.IsPrivate() || network.Contains(special, ip) {
 		return true
-	}
-	for _, p := range special {
-		if p.Contains(ip) {
-			return true
-		}
 	}
 	a := ip.As16()
 	switch {
