@@ -186,9 +186,9 @@ type (
 		Log                                 []attempt
 	}
 	attempt struct {
-		Result, Host, TLS, Reply string
-		Policy                   string `json:"tls_policy"`
-		Code                     int
+		Result, Reason, Host, TLS, Reply string
+		Policy                           string `json:"tls_policy"`
+		Code                             int
 	}
 	receivedLetter struct {
 		ID, Kind, Outcome, From, Ticket string

@@ -87,6 +87,9 @@ func (w *wire) relay(line string, code int, final bool) {
 		if w.srv.tls != nil && w.handshake == "" {
 			w.out = append(w.out, "250-STARTTLS\r\n"...)
 		}
+		if w.handshake != "" {
+			w.out = append(w.out, "250-REQUIRETLS\r\n"...)
+		}
 		w.saying, w.greeted, w.esmtp = true, true, true
 		return
 	case code == 250 && w.cmd.verb == "HELO":

@@ -92,6 +92,11 @@ func (c command) withPath(arg, keyword, defaultDomain string) (command, reply) {
 		}
 		c.path = a
 	}
+	for p := range strings.FieldsSeq(parameters) {
+		if name, _, valued := strings.Cut(p, "="); valued && strings.EqualFold(name, "REQUIRETLS") {
+			return command{}, replyArguments // RFC 8689 section 2: it has no value, and go-smtp does not look
+		}
+	}
 	c.utf8 = !isASCII(path)
 	c.line = c.verb + " " + keyword + "<" + c.path.String() + ">" + clampSize(parameters)
 	return c, reply{}

@@ -6,7 +6,7 @@
 //	PROXY       header of a listed proxy              421, or the client is known
 //	banner      blocked network, octets before it     554, end; PTR and DNS lists are asked meanwhile
 //	command     one whole clean line at a time        to go-smtp, or answered by the wire
-//	STARTTLS    handshake below the wire              what go-smtp knew of the client is forgotten
+//	STARTTLS    handshake below the wire              what go-smtp knew of the client is forgotten; REQUIRETLS is offered
 //	MAIL        a transaction is open                 sender, lists, its domain, size, room on disk
 //	RCPT        Backend.CheckRecipient, Greylist      250, or a named reason
 //	DATA, BDAT  the wire reads the body               to its end, or the connection ends

@@ -90,6 +90,7 @@ var (
 	replySpam           = reply{550, smtp.EnhancedCode{5, 7, 1}, "This message looks like spam", "spam"}
 	replyAborted        = reply{451, smtp.EnhancedCode{4, 5, 0}, "Letter given up", "aborted"}
 	replyNeedsUTF8      = reply{553, smtp.EnhancedCode{5, 6, 7}, "An address beyond ASCII needs SMTPUTF8", "needs-smtputf8"}
+	replyNotOffered     = reply{555, smtp.EnhancedCode{5, 5, 4}, "Parameter not offered", "bad-command"}
 	replyTooBig         = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of message size", "size"}
 	replyHeaderTooBig   = reply{552, smtp.EnhancedCode{5, 3, 4}, "Limit of header size", "header-size"}
 	replyBareLine       = reply{554, smtp.EnhancedCode{5, 6, 0}, "A bare CR or LF in the message: lines end with <CR><LF>", "bare-line-end"}

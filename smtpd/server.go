@@ -82,6 +82,7 @@ func (s *Server) library(lmtp bool) *smtp.Server {
 	l.MaxLineLength = 0 // the wire knows commands from text
 	l.EnableSMTPUTF8 = true
 	l.EnableDSN = true
+	l.EnableREQUIRETLS = true // the wire offers it: go-smtp does not see the TLS below
 	l.ErrorLog = libraryLog{s.cfg.Log}
 	return l
 }

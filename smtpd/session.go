@@ -45,13 +45,15 @@ func (s *session) mail(opts *smtp.MailOptions) reply {
 		return replyTooManyLetters
 	case s.wire.cmd.utf8 && !opts.UTF8:
 		return replyNeedsUTF8
+	case opts.RequireTLS && s.wire.handshake == "": // RFC 8689 section 2: offered within TLS alone
+		return replyNotOffered
 	case !s.srv.space.enough(cfg.Now(), opts.Size):
 		return replyTo(message.ErrStorageFull)
 	}
 	if r := s.admitSender(s.wire.cmd.path); !r.isZero() {
 		return r
 	}
-	s.tx = transaction{open: true, utf8: opts.UTF8, sender: s.wire.cmd.path}
+	s.tx = transaction{open: true, utf8: opts.UTF8, requireTLS: opts.RequireTLS, sender: s.wire.cmd.path}
 	return reply{}
 }
 

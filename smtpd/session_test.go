@@ -60,6 +60,28 @@ func TestLetterFacts(t *testing.T) {
 	}
 }
 
+// REQUIRETLS (RFC 8689) is offered within TLS alone, and the letter keeps that it was asked for; the next one does not.
+func TestRequireTLS(t *testing.T) {
+	backend := &fakeBackend{}
+	p := start(t, backend, withTLS).dial()
+	p.want("220")
+	if clear := p.do("EHLO client.example.org\r\n", "250"); strings.Contains(clear, "REQUIRETLS") {
+		t.Errorf("offered in the clear: %q", clear)
+	}
+	p.startTLS()
+	for _, l := range []struct{ params, hello string }{{" REQUIRETLS", "EHLO"}, {"", "EHLO"}, {" REQUIRETLS", "HELO"}} {
+		p.do(l.hello+" client.example.org\r\n", "250")
+		p.do("MAIL FROM:<a@example.org>"+l.params+"\r\n", "250")
+		p.do("RCPT TO:<help@example.test>\r\n", "250")
+		p.do("DATA\r\n", "354")
+		p.do(letter("x\r\n.\r\n"), "250")
+		taken := backend.taken()
+		if got := taken[len(taken)-1].Session.RequireTLS; got != (l.params != "") {
+			t.Errorf("%q: %v", l.params, got)
+		}
+	}
+}
+
 func TestReceived(t *testing.T) {
 	tx := transaction{recipients: []address.Address{{Local: "help", Domain: "example.test"}}}
 	from := message.Session{Client: netip.MustParseAddr("2001:db8::1"), Helo: "client.example.org", Protocol: "ESMTP"}

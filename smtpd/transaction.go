@@ -14,6 +14,7 @@ import (
 type transaction struct {
 	open       bool
 	utf8       bool            // SMTPUTF8 was asked for
+	requireTLS bool            // REQUIRETLS was
 	sender     address.Address // zero is the null reverse-path
 	recipients []address.Address
 }
@@ -30,7 +31,7 @@ func (tx *transaction) add(recipient address.Address) {
 
 // letter makes the value that is handed over.
 func (tx *transaction) letter(s message.Session, raw []byte, hostname string, now time.Time) *message.Letter {
-	s.SMTPUTF8 = tx.utf8
+	s.SMTPUTF8, s.RequireTLS = tx.utf8, tx.requireTLS
 	if tx.utf8 {
 		s.Protocol = "UTF8" + strings.TrimPrefix(s.Protocol, "E") // RFC 6531 section 4.3
 	}

@@ -113,6 +113,7 @@ func (d *decider) ask(name string, about *parcel) bool {
 		m := outbound.Message{
 			Organisation: d.org.ID, ID: id.New(), Ticket: t.Number, Template: name, AutoSubmitted: "auto-generated",
 			FromName: d.org.Name, From: d.org.Signer.Confirm(d.supportDomain(t), about.letter.ID),
+			RequireTLS: d.requiresTLS(t) || about.letter.Session.RequireTLS,
 		}
 		m.Subject, m.Text, m.HTML = d.org.template(name, t.Category).Render(v)
 		m.Subject = strings.ReplaceAll(m.Subject, code, "")

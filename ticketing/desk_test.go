@@ -105,6 +105,7 @@ type mail struct {
 	text      string
 	messageID string
 	header    string // more fields
+	tlsOnly   bool   // REQUIRETLS
 }
 
 var mailCount atomic.Int64
@@ -119,7 +120,7 @@ func (m mail) letter(now time.Time) *message.Letter {
 		strings.ReplaceAll(m.text, "\n", "\r\n") + "\r\n"
 	l := &message.Letter{
 		ID: id.New(), ReceivedAt: now, Raw: []byte(raw), Received: "Received: by example.test; now\r\n",
-		Session: message.Session{ID: id.New(), Client: netip.MustParseAddr("192.0.2.1"), Helo: "client.test", Protocol: "ESMTP"},
+		Session: message.Session{ID: id.New(), Client: netip.MustParseAddr("192.0.2.1"), Helo: "client.test", Protocol: "ESMTP", RequireTLS: m.tlsOnly},
 	}
 	if !m.null {
 		l.MailFrom = bare(m.from)

@@ -115,7 +115,7 @@ func (r heldRow) letter(unzip func([]byte) ([]byte, error)) (*message.Letter, er
 	if err := json.Unmarshal(r.session, &s); err != nil {
 		return nil, fmt.Errorf("stored session of letter %s: %w", r.id, err)
 	}
-	l.Session = message.Session{PTR: s.PTR, Helo: s.Helo, TLS: s.TLS, Protocol: s.Protocol}
+	l.Session = message.Session{PTR: s.PTR, Helo: s.Helo, TLS: s.TLS, Protocol: s.Protocol, RequireTLS: s.RequireTLS}
 	l.Session.ID, _ = id.Parse(s.ID)
 	l.Session.Client, _ = netip.ParseAddr(s.Client)
 	if r.verdict != nil {

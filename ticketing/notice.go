@@ -205,7 +205,7 @@ func (s *scene) participantOf(t *Ticket, who *notify.Person) *Participant {
 // write puts a message about the ticket into the world and returns its place there; it goes to nobody yet.
 func (s *scene) write(t *Ticket, m outbound.Message, tpl *template.Template, v *template.Values) int {
 	from := s.supportAddressOf(t)
-	m.Organisation, m.Ticket, m.From, m.RequireTLS = s.org.ID, t.Number, from.Address, s.category(t).Settings.RequireTLS
+	m.Organisation, m.Ticket, m.From, m.RequireTLS = s.org.ID, t.Number, from.Address, s.requiresTLS(t)
 	if m.ID.IsZero() {
 		m.ID = id.New()
 	}
@@ -219,6 +219,11 @@ func (s *scene) write(t *Ticket, m outbound.Message, tpl *template.Template, v *
 	s.messages = append(s.messages, m)
 	return len(s.messages) - 1
 }
+
+// requiresTLS tells whether mail about the ticket, caused by what acts now, leaves over verified TLS alone. The sender of a letter
+// can ask for that (RFC 8689 section 4.2), but the other way round, by the field "TLS-Required: No", he asks nothing of us: what
+// leaves is not his letter, and what the category and the policies of the recipients' domains demand is not his to waive.
+func (s *scene) requiresTLS(t *Ticket) bool { return s.tlsOnly || s.category(t).Settings.RequireTLS }
 
 // deliver makes one participant a recipient of a message of the world.
 func (s *scene) deliver(message int, p *Participant) *outbound.Delivery {

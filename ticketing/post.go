@@ -96,8 +96,12 @@ type storedSession struct {
 	Helo     string `json:"helo"`
 	TLS      string `json:"tls,omitempty"`
 	Protocol string `json:"protocol"`
+
+	RequireTLS bool `json:"require_tls,omitempty"`
 }
 
 func sessionFacts(s message.Session) storedSession {
-	return storedSession{ID: s.ID.String(), Client: s.Client.String(), PTR: s.PTR, Helo: s.Helo, TLS: s.TLS, Protocol: s.Protocol}
+	return storedSession{
+		ID: s.ID.String(), Client: s.Client.String(), PTR: s.PTR, Helo: s.Helo, TLS: s.TLS, Protocol: s.Protocol, RequireTLS: s.RequireTLS,
+	}
 }

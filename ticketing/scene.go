@@ -17,6 +17,7 @@ type scene struct {
 	org      *Organisation
 	by       actor
 	letterID id.ID // the letter that acts; zero when none does
+	tlsOnly  bool  // the letter's sender requires TLS of all that carries its words
 	trace    letterTrace
 	mails    int      // notifications it caused
 	once     *onceRow // the request behind it, when it must count once

@@ -275,7 +275,7 @@ func (in *Intake) decideAll(ctx context.Context, w *world, jobs []*job) error {
 	for _, j := range jobs {
 		for _, p := range j.parcels {
 			d := decider{
-				scene: scene{world: w, org: p.tenant, letterID: p.letter.ID}, parcel: p,
+				scene: scene{world: w, org: p.tenant, letterID: p.letter.ID, tlsOnly: p.letter.Session.RequireTLS}, parcel: p,
 				nextNumber: func() (int64, error) { return in.numbers.next(ctx, p.tenant.ID) },
 			}
 			if err := d.decide(); err != nil {

@@ -32,6 +32,8 @@ type Session struct {
 	TLS      string     // "TLS1.3 TLS_AES_128_GCM_SHA256", or "" for plaintext
 	Protocol string     // SMTP, ESMTP, ESMTPS, LMTP, … (RFC 3848)
 	SMTPUTF8 bool
+
+	RequireTLS bool // the sender asked for REQUIRETLS (RFC 8689): whatever carries the letter's words leaves over verified TLS alone
 }
 
 // LMTP tells whether a mail server of ours brought the letter: of its sender the client then says nothing.
