@@ -141,6 +141,9 @@ func (l *limits) leaveTotal() {
 func (l *limits) leaveNetwork(client netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if network.Contains(l.exempt, client) {
+		return
+	}
 	if n := l.networks[network.Of(client)]; n != nil && n.open > 0 {
 		n.open--
 	}

@@ -50,6 +50,24 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// One who is exempt leaves his network's places to those who are not.
+func TestExemptAmongOthers(t *testing.T) {
+	cfg := DefaultConfig()
+	one, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	cfg.MaxPerNetwork, cfg.Exempt = 1, []netip.Prefix{netip.PrefixFrom(one, 128)}
+	l := newLimits(&cfg)
+	now := time.Unix(1_000_000, 0)
+	for _, client := range []netip.Addr{one, one, other} {
+		if r := l.enter(client, now); !r.isZero() {
+			t.Fatalf("%s: %s", client, r.reason)
+		}
+	}
+	l.leave(one)
+	if r := l.enter(other, now); r != replyTooManyNetwork {
+		t.Errorf("the second of the others: %q", r.reason)
+	}
+}
+
 // A flood from everywhere does not grow the map without bound, and forgets nobody who is connected.
 func TestLimitsAreBounded(t *testing.T) {
 	cfg := DefaultConfig()

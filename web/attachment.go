@@ -27,7 +27,7 @@ const (
 // file sends an attachment to whoever has the link. A browser may only store it: what a stranger sent must not be shown as
 // if it were ours.
 func (s *Site) file(w http.ResponseWriter, r *http.Request) {
-	from := clientNetwork(r)
+	from := clientOf(r)
 	if !s.rate.allow(from, s.cfg.Clock()) {
 		w.Header().Set("Retry-After", "60")
 		http.Error(w, "Too many downloads. Please try again in a minute.", http.StatusTooManyRequests)
@@ -102,10 +102,10 @@ func isAttributeChar(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("!#$&+-.^_`|~", c) >= 0
 }
 
-// clientNetwork is where a request came from; what came through a Unix socket is a proxy's, and has none.
-func clientNetwork(r *http.Request) netip.Prefix {
+// clientOf is where a request came from; what came through a Unix socket is a proxy's, and has no address.
+func clientOf(r *http.Request) netip.Addr {
 	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return network.Of(a.Addr())
+	return a.Addr()
 }
 
 // rate counts what networks ask for within a minute.
@@ -120,10 +120,11 @@ type rate struct {
 
 // allow counts a request. When too many networks ask to be counted the others are let through: the bound on downloads at one
 // time holds for them too.
-func (r *rate) allow(n netip.Prefix, now time.Time) bool {
-	if spared(n, r.exempt) {
+func (r *rate) allow(client netip.Addr, now time.Time) bool {
+	if spared(client, r.exempt) {
 		return true
 	}
+	n := network.Of(client)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if minute := now.Unix() / 60; r.seen == nil || minute != r.minute {

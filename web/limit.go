@@ -23,9 +23,9 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := network.Of(network.Client(conn.RemoteAddr()))
-		if g.limits.enter(n) {
-			return &counted{Conn: conn, leave: sync.OnceFunc(func() { g.limits.leave(n) })}, nil
+		client := network.Client(conn.RemoteAddr())
+		if g.limits.enter(client) {
+			return &counted{Conn: conn, leave: sync.OnceFunc(func() { g.limits.leave(client) })}, nil
 		}
 		_ = conn.Close()
 	}
@@ -52,7 +52,7 @@ type limits struct {
 
 	mu       sync.Mutex
 	open     int
-	networks map[netip.Prefix]int // those with something open
+	networks map[netip.Prefix]int // those with something open that is not spared
 }
 
 func newLimits(cfg ServerConfig) *limits {
@@ -69,33 +69,39 @@ func newLimits(cfg ServerConfig) *limits {
 }
 
 // enter counts a connection, unless it is over a limit. leave undoes it.
-func (l *limits) enter(n netip.Prefix) bool {
+func (l *limits) enter(client netip.Addr) bool {
+	n, counts := network.Of(client), !spared(client, l.exempt)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.open >= l.total:
 		l.refused.WithLabelValues("max_connections").Inc()
 		return false
-	case l.networks[n] >= l.perNetwork && !l.spared(n):
+	case counts && l.networks[n] >= l.perNetwork:
 		l.refused.WithLabelValues("max_connections_per_network").Inc()
 		return false
 	}
 	l.open++
-	l.networks[n]++
+	if counts {
+		l.networks[n]++
+	}
 	return true
 }
 
-func (l *limits) spared(n netip.Prefix) bool { return spared(n, l.exempt) }
-
-// spared tells whether limits by client network do not hold for n: a Unix socket, and networks that are exempt.
-func spared(n netip.Prefix, exempt []netip.Prefix) bool {
-	return !n.IsValid() || network.Contains(exempt, n.Addr())
+// spared tells whether limits by network do not hold for a client: one of a Unix socket, or of networks that are exempt. He
+// may be alone in that within his network.
+func spared(client netip.Addr, exempt []netip.Prefix) bool {
+	return !client.IsValid() || network.Contains(exempt, client)
 }
 
-func (l *limits) leave(n netip.Prefix) {
+func (l *limits) leave(client netip.Addr) {
+	n, counted := network.Of(client), !spared(client, l.exempt)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
+	if !counted {
+		return
+	}
 	if l.networks[n]--; l.networks[n] == 0 {
 		delete(l.networks, n)
 	}

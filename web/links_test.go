@@ -254,20 +254,27 @@ func TestDisposition(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	spare := netip.MustParsePrefix("10.0.0.0/8")
-	r := rate{limit: 2, exempt: []netip.Prefix{spare}}
-	client, now := netip.MustParsePrefix("192.0.2.1/32"), time.Unix(6000, 0)
+	spare := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::5/128")}
+	r := rate{limit: 2, exempt: spare}
+	client, now := netip.MustParseAddr("192.0.2.1"), time.Unix(6000, 0)
 	for i, want := range []bool{true, true, false, false} {
 		if got := r.allow(client, now); got != want {
 			t.Errorf("request %d: %v", i, got)
 		}
 	}
-	if !r.allow(netip.MustParsePrefix("192.0.2.2/32"), now) || !r.allow(client, now.Add(time.Minute)) {
+	if !r.allow(netip.MustParseAddr("192.0.2.2"), now) || !r.allow(client, now.Add(time.Minute)) {
 		t.Error("another client, or the next minute, is refused")
 	}
 	for range 5 {
-		if !r.allow(netip.MustParsePrefix("10.1.2.3/32"), now) || !r.allow(netip.Prefix{}, now) {
-			t.Error("an exempt network is refused")
+		for _, exempt := range []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("2001:db8::5"), {}} {
+			if !r.allow(exempt, now) {
+				t.Errorf("%v is exempt and refused", exempt)
+			}
+		}
+	}
+	for i, want := range []bool{true, true, false} {
+		if got := r.allow(netip.MustParseAddr("2001:db8::6"), now); got != want {
+			t.Errorf("request %d from the network of one who is exempt: %v", i, got)
 		}
 	}
 }

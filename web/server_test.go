@@ -189,6 +189,30 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
+// An exempt address may stand in the network of others, which is how IPv6 counts: it is not limited, and they are.
+func TestExemptAmongOthers(t *testing.T) {
+	one, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	l := newLimits(ServerConfig{MaxConnections: 100, MaxPerNetwork: 1, Exempt: []netip.Prefix{netip.PrefixFrom(one, 128)}})
+	for range 3 {
+		if !l.enter(one) {
+			t.Fatal("one who is exempt is refused")
+		}
+	}
+	if !l.enter(other) || l.enter(other) {
+		t.Error("not one of the others is let in")
+	}
+	l.leave(one)
+	if l.enter(other) {
+		t.Error("when one who is exempt leaves there is room for others")
+	}
+	l.leave(other)
+	l.leave(one)
+	l.leave(one)
+	if !l.enter(other) || l.open != 1 || len(l.networks) != 1 {
+		t.Errorf("%d open, of %d networks", l.open, len(l.networks))
+	}
+}
+
 // A request in progress ends when the server is stopped, and no new one begins.
 func TestStop(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
