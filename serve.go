@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -90,6 +91,7 @@ type server struct {
 	smtp         *smtpd.Server
 	strangers    *admission.Store
 	results      outbound.Results // what was seen of other domains
+	listening    []netip.AddrPort // where SMTP is served
 }
 
 // open opens the database and what hangs on it.
@@ -177,7 +179,8 @@ func (s *server) stages() ([]stage, error) {
 	}
 	list = append(list, stage{"intake", s.intake.Run})
 	if s.has(config.RoleDeliver) {
-		transport, err := s.transport()
+		own := s.ownAddresses()
+		transport, err := s.transport(own)
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +189,7 @@ func (s *server) stages() ([]stage, error) {
 			Log: s.log, Metrics: s.metrics,
 			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})
-		list = append(list, stage{"outbound", worker.Run})
+		list = append(list, stage{"outbound", s.deliver(own, worker.Run)})
 	}
 	if s.has(config.RoleJobs) && asksDNS(s.cfg, s.dev) {
 		keys, err := s.keyKeeper()
@@ -254,7 +257,7 @@ func (s *server) makeSMTP() error {
 	if err != nil {
 		return err
 	}
-	c.Listeners = listeners
+	c.Listeners, s.listening = listeners, tcpAddresses(listeners)
 	if c.LMTPListeners, err = listenLMTP(f.LMTPListen); err != nil {
 		return err
 	}
@@ -391,15 +394,18 @@ func (s *server) lane() func(int32, address.Address) string {
 }
 
 // transport is how letters leave: those of organisations with a relay of their own through that, all others as configured.
-func (s *server) transport() (outbound.Transport, error) {
+func (s *server) transport(own *route.Own) (outbound.Transport, error) {
 	o := s.cfg.Outbound
 	if err := s.openResolver(); err != nil {
 		return nil, err
 	}
 	router := &route.Router{
-		Resolver: s.resolver, Names: []string{string(s.cfg.Hostname)}, AllowPrivate: o.AllowPrivateDestinations, Port: uint16(o.MXPort),
+		Resolver: s.resolver, Names: []string{string(s.cfg.Hostname)}, Own: own, AllowPrivate: o.AllowPrivateDestinations, Port: uint16(o.MXPort),
 	}
-	dialer := &route.Dialer{AllowPrivate: o.AllowPrivateDestinations}
+	if asksDNS(s.cfg, s.dev) {
+		own.Resolver = s.resolver
+	}
+	dialer := &route.Dialer{AllowPrivate: o.AllowPrivateDestinations, Own: own}
 	usual, err := s.usualTransport(router, dialer)
 	if err != nil {
 		return nil, err
@@ -420,8 +426,10 @@ func (s *server) usualTransport(router *route.Router, dialer *route.Dialer) (out
 	case config.TransportDiscard:
 		return outbound.Discard{}, nil
 	case config.TransportMX:
+		// The policies of other domains may well be served by this machine: those are no letters.
+		web := &route.Dialer{AllowPrivate: o.AllowPrivateDestinations}
 		policies := &mtasts.Cache{
-			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(dialer)), Store: s.queue.Policies(), Log: s.log,
+			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(web)), Store: s.queue.Policies(), Log: s.log,
 		}
 		router.MTASTS = policies.Policy
 		router.Observe, t.Observe = s.results.AddTLS, s.results.AddTLS

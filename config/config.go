@@ -243,6 +243,9 @@ type Outbound struct {
 	MXPort int `toml:"mx_port" default:"25" min:"1" max:"65535"`
 	// Size of one letter as it leaves. Attachments that would make it larger are named instead, with a link if web.url is set.
 	MaxLetterSize Size `toml:"max_letter_size" default:"10MiB" min:"64KiB" max:"100MiB"`
+	// Further addresses that lead to this server, as networks such as "203.0.113.5/32". An MX host there is taken for this
+	// server itself, and nothing is delivered to it. Where smtp.listen listens, and the addresses of hostname, are known.
+	OwnNetworks []netip.Prefix `toml:"own_networks"`
 	// Deliver to loopback and private addresses too. For tests and closed networks: otherwise anybody's MX
 	// record could point mxdesk at a machine of yours.
 	AllowPrivateDestinations bool `toml:"allow_private_destinations" default:"false"`

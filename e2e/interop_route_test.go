@@ -65,10 +65,12 @@ func TestInteropRoute(t *testing.T) {
 	d := newDesk(t, w, with("admission.check_sender_domain", "false"))
 	spf := []string{"v=spf1 ip4:127.0.0.1 -all"}
 	w.add(dns.Fake{
-		"null.route.test":  {MX: []dns.MX{{Host: ""}}, TXT: spf},
-		"loop.route.test":  {MX: []dns.MX{{Preference: 10, Host: "mx." + d.name}}, TXT: spf},
-		"alone.route.test": {A: []string{exim.ip}, TXT: spf},
-		"six.route.test":   {A: []string{"::1"}, TXT: spf},
+		"null.route.test":   {MX: []dns.MX{{Host: ""}}, TXT: spf},
+		"loop.route.test":   {MX: []dns.MX{{Preference: 10, Host: "mx." + d.name}}, TXT: spf},
+		"self.route.test":   {MX: []dns.MX{{Preference: 10, Host: "another.name.test"}, {Preference: 20, Host: "mx.route.test"}}, TXT: spf},
+		"another.name.test": {A: []string{d.ip}},
+		"alone.route.test":  {A: []string{exim.ip}, TXT: spf},
+		"six.route.test":    {A: []string{"::1"}, TXT: spf},
 	})
 	scenario(t, "null MX (RFC 7505): fails at once, told in the ticket", func(t *testing.T) {
 		routed{domain: "null.route.test", state: "failed", reason: "not_accepting", words: "null MX"}.sends(t, d)
@@ -77,6 +79,9 @@ func TestInteropRoute(t *testing.T) {
 	scenario(t, "MX is mxdesk itself: fails as a loop, told in the ticket", func(t *testing.T) {
 		routed{domain: "loop.route.test", state: "failed", reason: "loop", words: "comes back to ourselves"}.sends(t, d)
 		wantFailure(t, d, "carl@loop.route.test", "comes back to ourselves")
+	})
+	scenario(t, "MX is mxdesk itself by another name: fails as a loop, and no worse host is tried", func(t *testing.T) {
+		routed{domain: "self.route.test", state: "failed", reason: "loop", words: "comes back to ourselves"}.sends(t, d)
 	})
 	scenario(t, "no MX, but an address: delivered there", func(t *testing.T) {
 		routed{domain: "alone.route.test", state: "delivered", host: "alone.route.test"}.sends(t, d)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -42,7 +41,7 @@ func Targets(hosts []Host) []Target {
 type Dialer struct {
 	Timeout      time.Duration // for one address; 0 is 30 s
 	Total        time.Duration // for DialFirst; 0 is 3 min
-	Own          []netip.Addr  // our own addresses, which only trusted hosts may have
+	Own          *Own          // our own addresses, which only trusted hosts may have; nil: none
 	AllowPrivate bool          // as in Router
 }
 
@@ -122,7 +121,10 @@ func (d *Dialer) check(addr string, trusted bool) error {
 	if trusted {
 		return nil
 	}
-	if slices.Contains(d.Own, ip.Unmap()) || !d.AllowPrivate && forbidden(ip) {
+	switch {
+	case d.Own.Has(ap):
+		return fmt.Errorf("%w: %s leads back to ourselves", ErrForbidden, ip)
+	case !d.AllowPrivate && forbidden(ip):
 		return fmt.Errorf("%w: %s", ErrForbidden, ip)
 	}
 	return nil

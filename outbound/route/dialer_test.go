@@ -29,7 +29,7 @@ func TestDialChecksTheAddress(t *testing.T) {
 		{"a stranger's MX", Dialer{}, false, ErrForbidden},
 		{"a smart host", Dialer{}, true, nil},
 		{"private allowed", Dialer{AllowPrivate: true}, false, nil},
-		{"ourselves, private allowed", Dialer{AllowPrivate: true, Own: []netip.Addr{s.Addr().Addr()}}, false, ErrForbidden},
+		{"ourselves, private allowed", Dialer{AllowPrivate: true, Own: &Own{Listeners: []netip.AddrPort{s.Addr()}}}, false, ErrForbidden},
 	} {
 		nc, err := c.dialer.Dial(t.Context(), target(c.trusted, s.Addr()))
 		if !errors.Is(err, c.want) {

@@ -34,5 +34,5 @@
 //
 // No host left is a temporary error, tls_required. A policy is never answered with plaintext.
 //
-// Reading order: route.go, policy.go, tlsa.go, forbidden.go, dialer.go.
+// Reading order: route.go, policy.go, tlsa.go, own.go, forbidden.go, dialer.go.
 package route

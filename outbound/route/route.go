@@ -71,10 +71,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // Router finds hosts. Its fields are set once; it may be used by many goroutines.
 type Router struct {
 	Resolver     dns.Resolver
-	Names        []string     // our own host names: an MX that is one of them is ourselves
-	Own          []netip.Addr // our own addresses, as seen from outside
-	AllowPrivate bool         // for tests and closed networks: deliver to any address
-	Port         uint16       // where MX hosts listen; 0 is 25
+	Names        []string // our own host names: an MX that is one of them is ourselves
+	Own          *Own     // our own addresses; nil: none
+	AllowPrivate bool     // for tests and closed networks: deliver to any address
+	Port         uint16   // where MX hosts listen; 0 is 25
 
 	// MTASTS finds the MTA-STS policy of a domain; an error means that it is not known whether there is one. nil: none has.
 	MTASTS func(ctx context.Context, domain string) (mtasts.Policy, error)
@@ -146,8 +146,10 @@ func (r *Router) Via(ctx context.Context, s Smarthost) ([]Host, error) {
 
 // permitted takes from a smart host that is not trusted the addresses that it may not have.
 func (r *Router) permitted(h Host) ([]Host, error) {
-	if !h.Trusted && !r.AllowPrivate {
-		h.Addresses = slices.DeleteFunc(h.Addresses, func(ip netip.Addr) bool { return forbidden(ip) || slices.Contains(r.Own, ip.Unmap()) })
+	if !h.Trusted {
+		h.Addresses = slices.DeleteFunc(h.Addresses, func(ip netip.Addr) bool {
+			return !r.AllowPrivate && forbidden(ip) || r.Own.Has(netip.AddrPortFrom(ip, h.Port))
+		})
 	}
 	if len(h.Addresses) == 0 {
 		return nil, unreachable("the smart host has no address that may be used", ErrForbidden)
@@ -174,7 +176,7 @@ func literal(domain string) (netip.Addr, bool) {
 
 func (r *Router) literalHost(ip netip.Addr) ([]Host, error) {
 	switch {
-	case slices.Contains(r.Own, ip.Unmap()):
+	case r.isOwn(ip):
 		return nil, loops()
 	case !r.AllowPrivate && forbidden(ip):
 		return nil, unknown("the address belongs to a private network", nil)
@@ -183,15 +185,19 @@ func (r *Router) literalHost(ip netip.Addr) ([]Host, error) {
 }
 
 func (r *Router) host(name string, addresses []netip.Addr) Host {
-	h := Host{Name: name, Addresses: addresses, Port: r.Port, TLS: smtpclient.TLSOpportunistic}
-	if h.Port == 0 {
-		h.Port = smtpPort
-	}
-	return h
+	return Host{Name: name, Addresses: addresses, Port: cmp.Or(r.Port, smtpPort), TLS: smtpclient.TLSOpportunistic}
+}
+
+// isOwn tells whether an MX host with the address would be ourselves.
+func (r *Router) isOwn(ip netip.Addr) bool {
+	return r.Own.Has(netip.AddrPortFrom(ip, cmp.Or(r.Port, smtpPort)))
 }
 
 func loops() *Error {
-	return &Error{Permanent: true, Reason: bounce.Loop, Status: "5.4.6", Text: "mail for the domain comes back to ourselves"}
+	return &Error{
+		Permanent: true, Reason: bounce.Loop, Status: "5.4.6",
+		Text: "mail for the domain comes back to ourselves: its best mail host is this server, which has no mailboxes",
+	}
 }
 
 func isNull(mx dns.MX) bool { return mx.Host == "" || mx.Host == "." }
@@ -287,9 +293,8 @@ func (r *Router) choose(exchangers []dns.MX, resolved []found, authentic bool) (
 // that are not better than us would send the letter back (RFC 5321 section 5.1).
 func (r *Router) ourPreference(exchangers []dns.MX, resolved []found) int {
 	for i, mx := range exchangers { // best first
-		isOwn := func(ip netip.Addr) bool { return slices.Contains(r.Own, ip.Unmap()) }
 		isName := func(name string) bool { return strings.EqualFold(strings.TrimSuffix(name, "."), mx.Host) }
-		if slices.ContainsFunc(r.Names, isName) || slices.ContainsFunc(resolved[i].addresses, isOwn) {
+		if slices.ContainsFunc(r.Names, isName) || slices.ContainsFunc(resolved[i].addresses, r.isOwn) {
 			return int(mx.Preference)
 		}
 	}

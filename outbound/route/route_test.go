@@ -63,7 +63,7 @@ func zone() dns.Fake {
 }
 
 func router() *Router {
-	return &Router{Resolver: zone(), Names: []string{"Desk.test."}, Own: []netip.Addr{netip.MustParseAddr("203.0.113.99")}}
+	return &Router{Resolver: zone(), Names: []string{"Desk.test."}, Own: &Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("203.0.113.99:2525")}}}
 }
 
 func names(hosts []Host) string {
