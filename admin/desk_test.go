@@ -140,9 +140,9 @@ func (d *desk) judged(to, subject, rest string, verdict message.Verdict) id.ID {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	known, err := d.intake.Deliver(ctx, l)
+	receipt, err := d.intake.Deliver(ctx, l)
 	d.must(err)
-	return known
+	return receipt.ID
 }
 
 // ask is one request. The zero value of a field means the usual: GET, read rights.

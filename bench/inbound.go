@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/address"
-	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/smtpd"
 )
@@ -378,4 +377,6 @@ func (discardBackend) CheckRecipient(context.Context, address.Address, address.A
 	return nil
 }
 
-func (discardBackend) Deliver(_ context.Context, l *message.Letter) (id.ID, error) { return l.ID, nil }
+func (discardBackend) Deliver(_ context.Context, l *message.Letter) (message.Taken, error) {
+	return message.Taken{ID: l.ID}, nil
+}

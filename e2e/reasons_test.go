@@ -199,7 +199,7 @@ type reasonCase struct {
 	reply            string // how it begins
 }
 
-// Every decision on a letter has one name: in the reply, when it is refused, in the trace, in the log and in the metrics.
+// Every decision on a letter has one name: in the reply, when it is refused or held, in the trace, in the log and in the metrics.
 func TestEveryReasonHasOneName(t *testing.T) {
 	need(t, python, dkimpy)
 	record := func(policy string) dns.Records { return dns.Records{TXT: []string{"v=DMARC1; p=" + policy}} }
@@ -212,7 +212,7 @@ func TestEveryReasonHasOneName(t *testing.T) {
 	mass := "List-Id: <news.open.test>\r\nPrecedence: list\r\n"
 	forwarded := "Authentication-Results: fwd.test; dkim=pass header.d=reject.test\r\n"
 	hidden := plainLetter("ann@open.test", "Many", "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n", strings.Repeat("--b\r\n\r\nx\r\n", 1100)+"--b--")
-	const dot5, ok = "550 5.7.1 ", "250 2.0.0 "
+	const dot5, held, ok = "550 5.7.1 ", "250 2.0.0 Held for review ", "250 2.0.0 Accepted as "
 	cases := []reasonCase{
 		{decision: "refused", reason: "blocked-network", settings: `{"blocked_networks": ["127.0.0.0/8"]}`, letter: plainLetter("ann@open.test", "x", "", "x"), reply: dot5},
 		{decision: "refused", reason: "blocked-sender", settings: `{"blocked_senders": ["open.test"]}`, letter: plainLetter("ann@open.test", "x", "", "x"), reply: dot5},
@@ -223,12 +223,12 @@ func TestEveryReasonHasOneName(t *testing.T) {
 		{decision: "refused", reason: "unregistered", settings: `{"accept_unregistered": false}`, letter: plainLetter("new@open.test", "x", "", "x"), reply: dot5},
 		{decision: "refused", reason: "mass-mail", settings: `{"refuse_mass_mail": true}`, letter: plainLetter("ann@open.test", "News", mass, "x"), reply: dot5},
 		{decision: "refused", reason: "loop", letter: strings.Replace(plainLetter("ann@open.test", "x", "", "x"), "Message-ID: <", "Message-ID: <"+signer.MessageID("example.test", 1, id.New())+">\r\nX-Old: <", 1), reply: "554 5.4.6 "},
-		{decision: "held", reason: "dmarc-quarantine", letter: plainLetter("ann@quarantine.test", "x", "", "x"), reply: ok},
-		{decision: "held", reason: "dmarc-quarantine", settings: `{"hold_dmarc_reject": true}`, letter: plainLetter("ann@reject.test", "x", "", "x"), reply: ok},
-		{decision: "held", reason: "spam-held", letter: plainLetter("ann@open.test", "Spam", "", "x"), reply: ok},
-		{decision: "held", reason: "attachment-type", settings: `{"attachments": {"forbidden": [".exe"], "action": "hold"}}`, letter: letterWithFile("ann@open.test", "tool.exe"), reply: ok},
-		{decision: "held", reason: "attachment-limits", settings: `{"attachments": {"max_file_bytes": 1, "action": "hold"}}`, letter: strings.Replace(letterWithFile("ann@open.test", "a.bin"), "\r\n\r\nx\r\n", "\r\n\r\nxyz\r\n", 1), reply: ok},
-		{decision: "held", reason: "attachment-hidden", settings: `{"attachments": {"forbidden": [".exe"]}}`, letter: hidden, reply: ok},
+		{decision: "held", reason: "dmarc-quarantine", letter: plainLetter("ann@quarantine.test", "x", "", "x"), reply: held},
+		{decision: "held", reason: "dmarc-quarantine", settings: `{"hold_dmarc_reject": true}`, letter: plainLetter("ann@reject.test", "x", "", "x"), reply: held},
+		{decision: "held", reason: "spam-held", letter: plainLetter("ann@open.test", "Spam", "", "x"), reply: held},
+		{decision: "held", reason: "attachment-type", settings: `{"attachments": {"forbidden": [".exe"], "action": "hold"}}`, letter: letterWithFile("ann@open.test", "tool.exe"), reply: held},
+		{decision: "held", reason: "attachment-limits", settings: `{"attachments": {"max_file_bytes": 1, "action": "hold"}}`, letter: strings.Replace(letterWithFile("ann@open.test", "a.bin"), "\r\n\r\nx\r\n", "\r\n\r\nxyz\r\n", 1), reply: held},
+		{decision: "held", reason: "attachment-hidden", settings: `{"attachments": {"forbidden": [".exe"]}}`, letter: hidden, reply: held},
 		{decision: "taken", reason: "allowed-network", settings: `{"allowed_networks": ["127.0.0.1"]}`, letter: plainLetter("ann@reject.test", "x", "", "x"), reply: ok},
 		{decision: "taken", reason: "dmarc-exempt", settings: `{"dmarc_exempt": ["reject.test"]}`, letter: plainLetter("ann@reject.test", "x", "", "x"), reply: ok},
 		{decision: "taken", reason: "dmarc-none", letter: plainLetter("ann@none.test", "x", "", "x"), reply: ok},
@@ -274,6 +274,9 @@ func (g *gate) walk(c reasonCase) {
 	})
 	if c.decision != "believed" && !strings.Contains(g.log.String(), " reason="+c.reason+" ") {
 		t.Errorf("%s: log %s", label, g.log.String())
+	}
+	if c.decision == "held" && !strings.HasPrefix(reply, c.reply+"["+c.reason+"] as ") {
+		t.Errorf("%s: reply %q", label, reply)
 	}
 	trace := g.log.String() // where no letter is stored
 	if c.decision == "refused" {
@@ -332,7 +335,7 @@ func (g *gate) unconfirmed(signer *address.Signer) reasonCase {
 		g.t.Fatal(err)
 	}
 	to := signer.Ticket(address.Address{Local: "help", Domain: "example.test"}, ref).String()
-	return reasonCase{decision: "held", reason: "staff-unconfirmed", to: to, letter: plainLetter("bob@open.test", "Re: Question", "", "Because."), reply: "250 2.0.0 "}
+	return reasonCase{decision: "held", reason: "staff-unconfirmed", to: to, letter: plainLetter("bob@open.test", "Re: Question", "", "Because."), reply: "250 2.0.0 Held for review "}
 }
 
 const arcsign = `

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"mxdesk/internal/address"
-	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 )
 
@@ -18,7 +17,5 @@ type Backend interface {
 	CheckRecipient(ctx context.Context, sender, recipient address.Address) error
 
 	// Deliver takes a letter over: when it returns nil, the letter and all it causes are committed.
-	// It returns the id under which the letter is known: another than the letter's own when the
-	// same letter was taken before.
-	Deliver(ctx context.Context, letter *message.Letter) (id.ID, error)
+	Deliver(ctx context.Context, letter *message.Letter) (message.Taken, error)
 }

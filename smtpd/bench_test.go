@@ -14,7 +14,6 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"mxdesk/internal/address"
-	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 )
 
@@ -23,7 +22,9 @@ type discard struct{}
 
 func (discard) CheckRecipient(context.Context, address.Address, address.Address) error { return nil }
 
-func (discard) Deliver(_ context.Context, l *message.Letter) (id.ID, error) { return l.ID, nil }
+func (discard) Deliver(_ context.Context, l *message.Letter) (message.Taken, error) {
+	return message.Taken{ID: l.ID}, nil
+}
 
 // BenchmarkSession measures whole sessions over loopback TCP, the client's part included.
 func BenchmarkSession(b *testing.B) {

@@ -39,6 +39,7 @@ type fakeBackend struct {
 	check   func(ctx context.Context, sender, recipient address.Address) error
 	deliver func(ctx context.Context, l *message.Letter) (id.ID, error)
 	forget  bool // keep no letter
+	held    string
 
 	mu      sync.Mutex
 	letters []message.Letter
@@ -57,21 +58,22 @@ func (f *fakeBackend) CheckRecipient(ctx context.Context, sender, recipient addr
 	return nil
 }
 
-func (f *fakeBackend) Deliver(ctx context.Context, l *message.Letter) (id.ID, error) {
+func (f *fakeBackend) Deliver(ctx context.Context, l *message.Letter) (message.Taken, error) {
 	if f.deliver != nil {
 		if v, err := f.deliver(ctx, l); err != nil {
-			return v, err
+			return message.Taken{ID: v}, err
 		}
 	}
+	receipt := message.Taken{ID: l.ID, Held: f.held}
 	if f.forget {
-		return l.ID, nil
+		return receipt, nil
 	}
 	kept := *l
 	kept.Raw = bytes.Clone(l.Raw)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.letters = append(f.letters, kept)
-	return l.ID, nil
+	return receipt, nil
 }
 
 func (f *fakeBackend) taken() []message.Letter {

@@ -3,7 +3,6 @@ package smtpd
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 )
 
@@ -54,9 +53,9 @@ func (s *Server) refused(w *wire, r reply) {
 }
 
 // accepted counts and logs a letter.
-func (s *Server) accepted(w *wire, l *message.Letter, known id.ID) {
+func (s *Server) accepted(w *wire, l *message.Letter, r message.Taken) {
 	s.metrics.letters.Inc()
 	s.metrics.bytes.Add(float64(len(l.Raw)))
-	s.cfg.Log.Info("letter accepted", "session", w.id.String(), "letter", known.String(), "client", w.client.String(),
-		"sender", printable(l.MailFrom.String()), "recipients", len(l.Recipients), "bytes", len(l.Raw), "tls", w.handshake)
+	s.cfg.Log.Info("letter accepted", "session", w.id.String(), "letter", r.ID.String(), "client", w.client.String(),
+		"sender", printable(l.MailFrom.String()), "recipients", len(l.Recipients), "bytes", len(l.Raw), "tls", w.handshake, "held", r.Held)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 )
 
@@ -152,8 +151,17 @@ func forbidden(err error) string {
 // maxRule bounds what a reply says of a rule.
 const maxRule = 80
 
-func replyAccepted(letter id.ID) reply {
-	return reply{250, smtp.EnhancedCode{2, 0, 0}, "Accepted as " + letter.String(), ""}
+// replyAccepted says under which id a letter was taken, and of one that is held, why: a sender whose letters wait can then see to it
+// before anybody here does. The reason is a word of ours. It tells a forger nothing that helps him: that a domain's own DMARC record or a
+// rule about files was applied he could read in the record, or in a refusal where the rule refuses; and a letter in the name of staff is
+// only held where it came to an address that this very member was sent, so that nobody can find out by From fields who is
+// staff. What confirms it is in that member's mailbox alone.
+func replyAccepted(r message.Taken) reply {
+	text := "Accepted as " + r.ID.String()
+	if r.Held != "" {
+		text = "Held for review [" + r.Held + "] as " + r.ID.String()
+	}
+	return reply{250, smtp.EnhancedCode{2, 0, 0}, text, ""}
 }
 
 // libraryReplies puts right what go-smtp says by itself: it echoes the client's octets, and calls a bad sequence 502.

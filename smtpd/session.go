@@ -124,7 +124,7 @@ func (s *session) accept(kept *store) reply {
 	if ctx.Err() != nil {
 		return replyTookTooLong
 	}
-	known, err := s.srv.backend.Deliver(ctx, letter)
+	receipt, err := s.srv.backend.Deliver(ctx, letter)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return replyTookTooLong
@@ -134,8 +134,8 @@ func (s *session) accept(kept *store) reply {
 	s.remember(ctx, letter)
 	s.wire.commands = 0
 	s.wire.letters++
-	s.srv.accepted(s.wire, letter, known)
-	return replyAccepted(known)
+	s.srv.accepted(s.wire, letter, receipt)
+	return replyAccepted(receipt)
 }
 
 // rated takes the letter out of the buckets. Whoever may have as many connections as he likes may send as much too.

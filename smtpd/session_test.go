@@ -105,7 +105,19 @@ type again id.ID
 
 func (again) CheckRecipient(context.Context, address.Address, address.Address) error { return nil }
 
-func (a again) Deliver(context.Context, *message.Letter) (id.ID, error) { return id.ID(a), nil }
+func (a again) Deliver(context.Context, *message.Letter) (message.Taken, error) {
+	return message.Taken{ID: id.ID(a)}, nil
+}
+
+// Of a letter that is held the reply names the reason, in SMTP and in LMTP, and so does the log.
+func TestReplyNamesTheReasonOfHolding(t *testing.T) {
+	backend := &fakeBackend{held: "spam-held"}
+	r := start(t, backend)
+	reply := r.inData().do(letter("x\r\n.\r\n"), "250 2.0.0 Held for review [spam-held] as ")
+	if want := backend.taken()[0].ID.String(); !strings.HasSuffix(strings.TrimSpace(reply), " "+want) || !strings.Contains(r.log.String(), "held=spam-held") {
+		t.Errorf("%q, log %s", reply, r.log)
+	}
+}
 
 // A letter is not taken after its sender has given up waiting.
 func TestProcessingTimeout(t *testing.T) {

@@ -154,7 +154,8 @@ func (d *desk) deliver(m mail) (id.ID, error) {
 			return id.ID{}, err
 		}
 	}
-	return d.intake.Deliver(ctx, l)
+	receipt, err := d.intake.Deliver(ctx, l)
+	return receipt.ID, err
 }
 
 func (d *desk) must(m mail) id.ID {

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"mxdesk/internal/address"
-	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/outbound"
 )
@@ -145,41 +144,45 @@ func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.
 }
 
 // Deliver stores the letter with everything it causes. When it returns nil, that is committed.
-// The id is the letter's, or that of the same letter taken before.
-func (in *Intake) Deliver(ctx context.Context, letter *message.Letter) (id.ID, error) {
+func (in *Intake) Deliver(ctx context.Context, letter *message.Letter) (message.Taken, error) {
 	if weight := min(int64(len(letter.Raw)), largeInWork); weight >= largeLetter {
 		if err := in.large.Acquire(ctx, weight); err != nil {
-			return id.ID{}, fmt.Errorf("wait for other large letters: %w", err)
+			return message.Taken{}, fmt.Errorf("wait for other large letters: %w", err)
 		}
 		defer in.large.Release(weight)
 	}
 	j, err := in.prepare(ctx, letter)
 	if err != nil {
-		return id.ID{}, err
+		return message.Taken{}, err
 	}
 	if err := in.submit(ctx, j); err != nil {
-		return id.ID{}, err
+		return message.Taken{}, err
 	}
 	return j.receipt()
 }
 
 // receipt is what the sender is told: the id of the letter, or of the same letter taken before, or why no
-// organisation took it.
-func (j *job) receipt() (id.ID, error) {
-	var known id.ID
+// organisation took it. It is held when every organisation that took it holds it.
+func (j *job) receipt() (message.Taken, error) {
+	var known, held message.Taken
 	for _, p := range j.parcels {
 		switch {
-		case p.refused != nil:
-		case p.known.IsZero():
-			return j.letter.ID, nil
+		case p.refused != nil || p.release != nil: // what it confirms is another letter
+		case !p.known.IsZero():
+			known.ID = p.known
+		case p.heldFor == "":
+			return message.Taken{ID: j.letter.ID}, nil
 		default:
-			known = p.known
+			held = message.Taken{ID: j.letter.ID, Held: p.summary.reason}
 		}
 	}
-	if known.IsZero() {
-		return id.ID{}, j.parcels[0].refused
+	switch {
+	case !held.ID.IsZero():
+		return held, nil
+	case !known.ID.IsZero():
+		return known, nil
 	}
-	return known, nil
+	return message.Taken{}, j.parcels[0].refused
 }
 
 // prepare does all that needs no transaction: reads the letter, compresses it, sorts its recipients.

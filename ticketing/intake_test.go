@@ -163,7 +163,7 @@ func TestConcurrentLetters(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, l := range letters {
 		wg.Go(func() {
-			if got, err := d.intake.Deliver(context.Background(), l); err != nil || got != l.ID {
+			if got, err := d.intake.Deliver(context.Background(), l); err != nil || got.ID != l.ID {
 				t.Errorf("%v, %v", got, err)
 			}
 		})

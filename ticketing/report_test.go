@@ -224,11 +224,11 @@ func TestReportBesideTicket(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.awaitReports(1)
-	if err := d.intake.Release(t.Context(), d.org.ID, held); err != nil {
+	if err := d.intake.Release(t.Context(), d.org.ID, held.ID); err != nil {
 		t.Fatal(err)
 	}
 	d.awaitReports(2)
-	if got, err := d.service.Letter(t.Context(), d.org.ID, held); err != nil || got.Outcome != DailyReport {
+	if got, err := d.service.Letter(t.Context(), d.org.ID, held.ID); err != nil || got.Outcome != DailyReport {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -39,6 +39,12 @@ type Session struct {
 // LMTP tells whether a mail server of ours brought the letter: of its sender the client then says nothing.
 func (s Session) LMTP() bool { return strings.Contains(s.Protocol, "LMTP") }
 
+// Taken is what the sender of a letter that was taken is told.
+type Taken struct {
+	ID   id.ID  // under which the letter is known: another than the letter's own when the same one was taken before
+	Held string // the name of the reason for which it waits for a decision of somebody; "" unless it does
+}
+
 // Verdict is what sender authentication found. Its JSON form is stored with the letter and is
 // the "auth" object of `mxdesk inspect`.
 type Verdict struct {
