@@ -98,7 +98,13 @@ func (s *Service) traceParts(ctx context.Context, f *Found, number int64) (err e
 	if f.Entries, err = selectEntries(ctx, s.pool, f.Organisation, number, id.ID{}, MaxPage); err != nil {
 		return err
 	}
-	list, err := s.queue.Deliveries(ctx, outbound.Filter{Organisation: f.Organisation, Ticket: number, Limit: maxTraced})
+	return s.traceDeliveries(ctx, f, outbound.Filter{Ticket: number})
+}
+
+// traceDeliveries adds the deliveries that the filter finds.
+func (s *Service) traceDeliveries(ctx context.Context, f *Found, filter outbound.Filter) error {
+	filter.Organisation, filter.Limit = f.Organisation, maxTraced
+	list, err := s.queue.Deliveries(ctx, filter)
 	if err != nil {
 		return err
 	}
@@ -140,14 +146,5 @@ func (s *Service) traceAddress(ctx context.Context, f *Found, what string) error
 	if f.Letters, err = selectTraced(ctx, s.pool, f.Organisation, id.ID{}, "", a.Key()); err != nil {
 		return err
 	}
-	list, err := s.queue.Deliveries(ctx, outbound.Filter{Organisation: f.Organisation, Address: a.String(), Limit: maxTraced})
-	if err != nil {
-		return err
-	}
-	for _, d := range list {
-		if err := s.traceDelivery(ctx, f, d.ID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.traceDeliveries(ctx, f, outbound.Filter{Address: a.String()})
 }
