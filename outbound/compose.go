@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"mime/quotedprintable"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -208,12 +209,14 @@ func (c *composer) file(disposition string, a Attachment) {
 	h.field("Content-Transfer-Encoding", "base64")
 	c.WriteString(h.String())
 	c.WriteString("\r\n")
-	var line [(base64Line + 2) / 3 * 4]byte
-	for data := a.Data; len(data) > 0; {
-		n := min(len(data), base64Line)
-		c.Write(base64.StdEncoding.AppendEncode(line[:0], data[:n]))
-		c.WriteString("\r\n")
-		data = data[n:]
+	writeBase64(&c.Buffer, a.Data)
+}
+
+func writeBase64(b *bytes.Buffer, data []byte) {
+	var text [base64Line / 3 * 4]byte
+	for line := range slices.Chunk(data, base64Line) {
+		b.Write(base64.StdEncoding.AppendEncode(text[:0], line))
+		b.WriteString("\r\n")
 	}
 }
 

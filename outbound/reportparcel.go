@@ -3,7 +3,6 @@ package outbound
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -209,13 +208,7 @@ func (p *parcel) body(message id.ID) []byte {
 	fmt.Fprintf(&b, "Content-Type: %s;\r\n boundary=\"%s\"\r\n\r\n--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n", multipart, boundary, boundary)
 	fmt.Fprintf(&b, "This is a %s report about %s\r\nfrom %s.\r\n\r\n--%s\r\n", words, p.domain, p.submitter, boundary)
 	fmt.Fprintf(&b, "Content-Type: %s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n filename=\"%s\"\r\n\r\n", file, p.filename)
-	var line [(base64Line + 2) / 3 * 4]byte
-	for data := p.data; len(data) > 0; {
-		n := min(len(data), base64Line)
-		b.Write(base64.StdEncoding.AppendEncode(line[:0], data[:n]))
-		b.WriteString("\r\n")
-		data = data[n:]
-	}
+	writeBase64(&b, p.data)
 	fmt.Fprintf(&b, "--%s--\r\n", boundary)
 	return b.Bytes()
 }
