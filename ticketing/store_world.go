@@ -31,7 +31,7 @@ func newWanted() *wanted {
 }
 
 const sqlSelectDupes = `
-SELECT l.organisation_id, l.dedupe, l.letter_id, l.received_at, COALESCE(l.ticket_number, 0)
+SELECT l.organisation_id, l.dedupe, l.letter_id, l.received_at
 FROM unnest($1::integer[], $2::bytea[]) AS w(organisation_id, dedupe)
 JOIN letters l ON l.organisation_id = w.organisation_id AND l.dedupe = w.dedupe`
 
@@ -193,7 +193,7 @@ func (w *world) scanDupes(rows pgx.Rows) error {
 		d    dupe
 		hash []byte
 	)
-	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &hash, &d.letter, &d.receivedAt, &d.ticket}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&k.organisation, &hash, &d.letter, &d.receivedAt}, func() error {
 		k.hash = hash16(hash)
 		w.letters[k] = d
 		return nil

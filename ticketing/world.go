@@ -96,7 +96,6 @@ type threadKey struct {
 type dupe struct {
 	letter     id.ID
 	receivedAt time.Time
-	ticket     int64
 }
 
 // Ticket is one ticket with everybody who takes part in it.
