@@ -104,7 +104,6 @@ func mailboxes(list string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		var plain, angle strings.Builder
 		var hasAngle, inAngle, quoted bool
-		depth := 0
 		flush := func() bool {
 			found := strings.TrimSpace(plain.String())
 			if hasAngle {
@@ -126,21 +125,16 @@ func mailboxes(list string) func(yield func(string) bool) {
 		for i := 0; i < len(list); i++ {
 			c := list[i]
 			switch {
-			case c == '\\' && (quoted || depth > 0) && i+1 < len(list):
+			case c == '\\' && quoted && i+1 < len(list):
 				i++
-				if quoted {
-					out(c)
-					out(list[i])
-				}
+				out(c)
+				out(list[i])
 			case quoted:
 				quoted = c != '"'
 				out(c)
 			case c == '(':
-				depth++
-			case depth > 0:
-				if c == ')' {
-					depth--
-				}
+				n, _ := message.Comment(list[i:])
+				i += n - 1
 			case c == '"':
 				quoted = true
 				out(c)

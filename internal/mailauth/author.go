@@ -7,6 +7,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/mailauth/dkim"
+	"mxdesk/internal/message"
 )
 
 var (
@@ -99,18 +100,10 @@ func (s *addressScanner) step() {
 	}
 }
 
-// skipComment skips to the parenthesis that closes the one before pos.
+// skipComment skips the rest of the comment whose parenthesis stands before pos.
 func (s *addressScanner) skipComment() {
-	for depth := 1; s.pos < len(s.in) && depth > 0; s.pos++ {
-		switch s.in[s.pos] {
-		case '\\':
-			s.pos++
-		case '(':
-			depth++
-		case ')':
-			depth--
-		}
-	}
+	n, _ := message.Comment(s.in[s.pos-1:])
+	s.pos += n - 1
 }
 
 // quoted passes over a quoted string. Before an '@' it is a local part, of which only that it is there matters.

@@ -133,18 +133,15 @@ func authserv(v string) (id string, ok bool) {
 
 // skipCFWS skips white space and comments.
 func skipCFWS(s string) (string, bool) {
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case c == '\\' && depth > 0:
-			i++
-		case depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n':
-			return s[i:], true
+	for {
+		s = strings.TrimLeft(s, " \t\r\n")
+		if !strings.HasPrefix(s, "(") {
+			return s, true
 		}
+		n, closed := message.Comment(s)
+		if !closed {
+			return "", false
+		}
+		s = s[n:]
 	}
-	return "", depth == 0
 }

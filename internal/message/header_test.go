@@ -219,6 +219,36 @@ func TestCleanSubject(t *testing.T) {
 	}
 }
 
+// A comment ends where its parentheses are even; deep ones take no stack.
+func TestComment(t *testing.T) {
+	deep := strings.Repeat("(", 1<<20)
+	for _, c := range []struct {
+		in     string
+		n      int
+		closed bool
+	}{
+		{"()", 2, true},
+		{"(a) b", 3, true},
+		{"(a (b) c)(d)", 9, true},
+		{`(\)) x`, 4, true},
+		{`(\\) x`, 4, true},
+		{`("a)" b)`, 4, true}, // quotes mean nothing in a comment
+		{"(a (b)", 6, false},
+		{`(a\`, 3, false},
+		{deep, len(deep), false},
+		{deep + strings.Repeat(")", len(deep)) + "x", 2 * len(deep), true},
+	} {
+		if n, closed := Comment(c.in); n != c.n || closed != c.closed {
+			t.Errorf("%.20q: %d, %v, want %d, %v", c.in, n, closed, c.n, c.closed)
+		}
+	}
+	for in, want := range map[string]string{"a": "a", "a(b)c": "ac", "(b)a (c (d))": "a ", `a\(b\)`: `a\`, "a)(": "a)", "": ""} {
+		if got := dropComments(in); got != want {
+			t.Errorf("%q without comments is %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestContentField(t *testing.T) {
 	for in, want := range map[string]string{
 		`text/plain; charset=utf-8`:                                            "text/plain|charset=utf-8",

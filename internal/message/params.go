@@ -59,24 +59,36 @@ func (d *decoder) contentField(raw []byte) contentField {
 
 // dropComments removes comments in parentheses (RFC 5322 section 3.2.2).
 func dropComments(s string) string {
-	if strings.IndexByte(s, '(') < 0 {
+	open := strings.IndexByte(s, '(')
+	if open < 0 {
 		return s
 	}
-	out := make([]byte, 0, len(s))
+	var out strings.Builder
+	for ; open >= 0; open = strings.IndexByte(s, '(') {
+		out.WriteString(s[:open])
+		n, _ := Comment(s[open:])
+		s = s[open+n:]
+	}
+	return out.String() + s
+}
+
+// Comment is the length of the comment that s begins with (RFC 5322 section 3.2.2), those within it included. One that is not
+// closed takes the rest of s.
+func Comment(s string) (n int, closed bool) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case c == '\\' && depth > 0:
+		switch s[i] {
+		case '\\':
 			i++
-		case depth == 0:
-			out = append(out, c)
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1, true
+			}
 		}
 	}
-	return string(out)
+	return len(s), false
 }
 
 // splitParams reads "; name=value" up to 100 times.
