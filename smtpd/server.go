@@ -68,23 +68,23 @@ func New(cfg Config, backend Backend) (*Server, error) {
 			return nil, fmt.Errorf("smtpd: registering metrics: %w", err)
 		}
 	}
-	s.smtp, s.lmtp = s.library(false), s.library(true)
+	s.smtp, s.lmtp = s.protocol(false), s.protocol(true)
 	return s, nil
 }
 
-// library is go-smtp's part of the server.
-func (s *Server) library(lmtp bool) *smtp.Server {
-	l := smtp.NewServer(smtp.BackendFunc(s.newSession))
-	l.LMTP = lmtp
-	l.Domain = s.cfg.Hostname
-	l.MaxRecipients = s.cfg.MaxRecipients
-	l.MaxMessageBytes = s.cfg.MaxSize
-	l.MaxLineLength = 0 // the wire knows commands from text
-	l.EnableSMTPUTF8 = true
-	l.EnableDSN = true
-	l.EnableREQUIRETLS = true // the wire offers it: go-smtp does not see the TLS below
-	l.ErrorLog = libraryLog{s.cfg.Log}
-	return l
+// protocol is go-smtp's part of the server: parameters, the sequence of commands, and calls of the session.
+func (s *Server) protocol(lmtp bool) *smtp.Server {
+	p := smtp.NewServer(smtp.BackendFunc(s.newSession))
+	p.LMTP = lmtp
+	p.Domain = s.cfg.Hostname
+	p.MaxRecipients = s.cfg.MaxRecipients
+	p.MaxMessageBytes = s.cfg.MaxSize
+	p.MaxLineLength = 0 // the wire knows commands from text
+	p.EnableSMTPUTF8 = true
+	p.EnableDSN = true
+	p.EnableREQUIRETLS = true // the wire offers it: go-smtp does not see the TLS below
+	p.ErrorLog = libraryLog{s.cfg.Log}
+	return p
 }
 
 // Ready is closed when the server listens.
@@ -127,11 +127,11 @@ func (s *Server) Run(ctx context.Context) error {
 
 	ended := make(chan error, len(listeners))
 	for i, l := range listeners {
-		library, lmtp := s.smtp, i >= firstLMTP
+		protocol, lmtp := s.smtp, i >= firstLMTP
 		if lmtp {
-			library = s.lmtp
+			protocol = s.lmtp
 		}
-		go func() { ended <- library.Serve(gate{l, s, lmtp}) }()
+		go func() { ended <- protocol.Serve(gate{l, s, lmtp}) }()
 	}
 	left := len(listeners)
 	select {
