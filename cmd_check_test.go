@@ -70,12 +70,17 @@ func (p *publishing) publish(text string) {
 func TestDNSCommand(t *testing.T) {
 	p := newPublishing(t)
 	offline, err := p.run("dns", "--offline")
-	if err != nil || strings.Contains(offline, "MISSING") || strings.Count(offline, "_domainkey.desk.test. IN TXT") != 2 {
+	if err != nil || strings.Contains(offline, "MISSING") || !strings.Contains(offline, "\n;   mx.desk.test. IN A\n") || strings.Count(offline, "_domainkey.desk.test. IN TXT") != 2 {
 		t.Fatalf("offline: %v\n%s", err, offline)
 	}
 	before, err := p.run("dns")
 	if !errors.Is(err, errRecords) || strings.Count(before, "MISSING") != 6 {
 		t.Errorf("before: %v\n%s", err, before)
+	}
+	for _, line := range []string{"; mx.desk.test, this server", "; address: published", "mx.desk.test. IN A 192.0.2.1", "; PTR: published", "1.2.0.192.in-addr.arpa. IN PTR mx.desk.test."} {
+		if !strings.Contains(before, line+"\n") {
+			t.Errorf("no %q in\n%s", line, before)
+		}
 	}
 	p.publish(before)
 	after, err := p.run("dns", "DESK.test")
@@ -86,6 +91,11 @@ func TestDNSCommand(t *testing.T) {
 	var list []printedDomain
 	if jsonErr := json.Unmarshal([]byte(text), &list); err != nil || jsonErr != nil || len(list) != 1 || len(list[0].Records) != 6 || list[0].Records[0].Status != dnscheck.OK {
 		t.Errorf("JSON: %v, %v\n%s", err, jsonErr, text)
+	}
+	list = nil
+	text, err = p.run("dns", "--json", "--host", "away.test")
+	if jsonErr := json.Unmarshal([]byte(text), &list); !errors.Is(err, errRecords) || jsonErr != nil || len(list) != 2 || list[0].Domain != "away.test" || list[0].Records[0].Status != dnscheck.Missing {
+		t.Errorf("JSON of another host: %v, %v\n%s", err, jsonErr, text)
 	}
 	if _, err := p.run("dns", "other.test"); err == nil {
 		t.Error("records of a domain that is none of ours")

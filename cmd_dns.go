@@ -28,14 +28,14 @@ type dnsCmd struct {
 // errRecords: what must be published is not, so nothing has to be said on standard error beside what was printed.
 var errRecords = errors.New("required records are missing from the DNS, or different there")
 
-// printedDomain is a domain as it is printed in JSON.
+// printedDomain is a domain, or the name of the server itself, as it is printed in JSON.
 type printedDomain struct {
-	Organisation int32
+	Organisation int32 // 0: the server
 	Domain       string
 	Records      []dnscheck.Record
 }
 
-// Run prints the DNS records of every domain, each beside what is published. Its exit code is 1 when a required one is
+// Run prints the DNS records of this server and of every domain, each beside what is published. Its exit code is 1 when a required one is
 // not as it must be.
 func (c dnsCmd) Run(e *environment) error {
 	cfg, err := e.load(c.Dev)
@@ -44,6 +44,7 @@ func (c dnsCmd) Run(e *environment) error {
 	}
 	if c.Host != "" {
 		cfg.Hostname, cfg.Web.MTASTSHosts = config.Hostname(c.Host), []config.Hostname{config.Hostname(c.Host)}
+		cfg.SMTP.Listen = nil // that of this machine
 	}
 	var resolver dns.Resolver
 	if !c.Offline && asksDNS(cfg, c.Dev) {
@@ -55,6 +56,11 @@ func (c dnsCmd) Run(e *environment) error {
 		resolver = system
 	}
 	list := []printedDomain{}
+	if c.Domain == "" {
+		for _, s := range servers(cfg) {
+			list = append(list, printedDomain{0, s.Name, dnscheck.Host(e.ctx, resolver, s)})
+		}
+	}
 	err = e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
 		advisor := dnsAdvisor{resolver, d.queue, mailHosts(cfg), sendersOf(cfg)}
 		for _, o := range d.directory.Organisations() {
@@ -97,7 +103,11 @@ func (c dnsCmd) print(w io.Writer, list []printedDomain) error {
 		return printJSON(w, list)
 	}
 	for _, d := range list {
-		if _, err := fmt.Fprintf(w, "; %s, organisation %d\n", dns.ASCII(d.Domain), d.Organisation); err != nil {
+		of := "this server"
+		if d.Organisation > 0 {
+			of = fmt.Sprintf("organisation %d", d.Organisation)
+		}
+		if _, err := fmt.Fprintf(w, "; %s, %s\n", dns.ASCII(d.Domain), of); err != nil {
 			return err
 		}
 		for _, r := range d.Records {
@@ -166,10 +176,31 @@ func mailHosts(cfg config.Config) (hosts []string) {
 	return hosts
 }
 
+// servers are the names by which others reach this server: its own, and that of its MX records if that is another.
+func servers(cfg config.Config) []dnscheck.Server {
+	host := dnscheck.Server{Name: string(cfg.Hostname), Sends: !relayed(cfg)}
+	for _, l := range cfg.SMTP.Listen {
+		if at, err := netip.ParseAddrPort(l.Address); l.Network == "tcp" && err == nil {
+			host.Known = append(host.Known, at.Addr())
+		}
+	}
+	list := []dnscheck.Server{host}
+	if hosts := mailHosts(cfg); len(hosts) > 0 && !strings.EqualFold(hosts[0], host.Name) {
+		list = append(list, dnscheck.Server{Name: hosts[0]})
+	}
+	return list
+}
+
+// relayed tells whether a smart host sends the letters to others.
+func relayed(cfg config.Config) bool {
+	k := cfg.Outbound.Transport.Kind
+	return k == config.TransportSMTP || k == config.TransportSMTPS
+}
+
 // sendersOf tells from which addresses letters reach others: those of this machine's name, unless a smart host sends them.
 func sendersOf(cfg config.Config) func(context.Context, dns.Resolver) []netip.Addr {
 	return func(ctx context.Context, r dns.Resolver) []netip.Addr {
-		if k := cfg.Outbound.Transport.Kind; k == config.TransportSMTP || k == config.TransportSMTPS {
+		if relayed(cfg) {
 			return nil
 		}
 		addresses, _, _ := r.IP(ctx, string(cfg.Hostname)) // without an answer they are unknown

@@ -62,6 +62,9 @@ func reverse(ip netip.Addr) string {
 	return b.String()
 }
 
+// ReverseName is the name under which the PTR record of an address stands.
+func ReverseName(ip netip.Addr) string { return reverse(ip) }
+
 // parseReverse is the inverse of reverse.
 func parseReverse(name string) (netip.Addr, bool) {
 	var ip netip.Addr

@@ -62,6 +62,8 @@ func (rec *Record) compare(ctx context.Context, r dns.Resolver) {
 	switch {
 	case rec.Type == "MX":
 		rec.compareMX(ctx, r)
+	case rec.Type == "PTR":
+		rec.comparePTR(ctx, r)
 	case rec.Type == "CNAME":
 		rec.compareAddresses(ctx, r)
 	case rec.About == "DKIM":

@@ -1,6 +1,7 @@
 // Package dnscheck knows what a mail domain has to publish in the DNS, and holds that against what it publishes.
 //
-// records.go makes the list; compare.go asks the DNS, and judges by meaning where a record can be written in many ways.
+// records.go makes the list; compare.go asks the DNS, and judges by meaning where a record can be written in many ways; host.go
+// does both for the name of a mail server.
 package dnscheck
 
 import (
@@ -44,8 +45,8 @@ const (
 // Record is one record to publish, and after Check what is published.
 type Record struct {
 	Name  string // without trailing dot
-	Type  string // MX, TXT or CNAME
-	Value string // as in a zone file, but a TXT without quotes and cuts; "" of an obsolete record
+	Type  string // MX, TXT, CNAME, A, AAAA or PTR
+	Value string // as in a zone file, but a TXT without quotes and cuts; "" of an obsolete record, and where it is not known here
 	About string // SPF, DKIM, …
 	Need  Need
 
@@ -57,6 +58,7 @@ type Record struct {
 	senders []netip.Addr
 	domain  string
 	host    string
+	ip      netip.Addr // of a PTR
 }
 
 // Records lists what the domain has to publish.
@@ -114,7 +116,7 @@ func needOf(state string) Need {
 	return Pending
 }
 
-// Line is the record as a line of a zone file (RFC 1035 section 5.1), "" of an obsolete one.
+// Line is the record as a line of a zone file (RFC 1035 section 5.1), "" of one without a value.
 func (r Record) Line() string {
 	switch {
 	case r.Value == "":
