@@ -35,7 +35,7 @@ type settings struct {
 type MailSettings struct {
 	IncludeAttachments bool `json:"include_attachments" doc:"Attachments and pictures travel with mails; else they are named, with a link where the server has public pages"`
 	AttachmentLinkDays int  `json:"attachment_link_days" doc:"How long links to attachments work"`
-	OneMailToAll       bool `json:"one_mail_to_all" doc:"The customers of a ticket get one mail with all of them in To and Cc, not one each"`
+	OneMailToAll       bool `json:"one_mail_to_all" doc:"The customers of a ticket get one mail with all of them in To and Cc, not one each; one whose address is not ASCII still gets his own"`
 }
 
 func wireMail(s ticketing.Settings) MailSettings {

@@ -26,7 +26,8 @@ type Message struct {
 	RequireTLS    bool      // it leaves over encrypted and verified connections alone
 
 	// Shared: all deliveries carry the very same letter. The first recipient stands in To and the others in Cc; Message-ID,
-	// References and Unsubscribe are those of the first delivery; who answers writes to the ticket, not to his own address.
+	// References and Unsubscribe are those of the first delivery; who answers writes to the ticket, not to his own address. All
+	// of them should have ASCII addresses: one that is not keeps the letter from those whose servers lack SMTPUTF8.
 	Shared     bool
 	Deliveries []Delivery
 }

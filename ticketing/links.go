@@ -24,8 +24,12 @@ func (o *Organisation) webURL() string {
 }
 
 // canShare tells whether the mail of a notice may be one letter to several: not the answer to somebody, and not what
-// only staff may read.
-func canShare(n notify.Notice) bool { return n.Audience != notify.ToStaff && !n.Answer }
+// only staff may read. One address in its header that is not ASCII would keep it from everybody whose server lacks SMTPUTF8
+// (RFC 6531), so whoever has such an address gets a letter of his own.
+func canShare(t *Ticket, n notify.Notice) bool {
+	p := t.participant(n.Person.ID)
+	return n.Audience != notify.ToStaff && !n.Answer && p != nil && p.Address.ASCII()
+}
 
 // sharesMail tells whether the customers among those who are told get one letter together.
 func (s *scene) sharesMail(t *Ticket, h happening, notices []notify.Notice) bool {
@@ -34,7 +38,7 @@ func (s *scene) sharesMail(t *Ticket, h happening, notices []notify.Notice) bool
 	}
 	customers := 0
 	for _, n := range notices {
-		if canShare(n) {
+		if canShare(t, n) {
 			customers++
 		}
 	}

@@ -3,6 +3,7 @@ package ticketing
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,36 @@ func TestOneMailToAll(t *testing.T) {
 	d.must(mail{from: "anna@staff.test", to: []string{anna}, subject: "Re: Question", text: "the answer"})
 	if all := d.messages(); len(all) != 2 || all["reply.sent/requester"].SharedWith != "" || len(all["reply.sent/collaborator"].To) != 1 {
 		t.Errorf("by default each has his own: %+v", all)
+	}
+}
+
+// TestOneMailToASCII: who has an address that is not ASCII has a letter of his own, and the others' names only theirs.
+func TestOneMailToASCII(t *testing.T) {
+	for name, c := range map[string]struct {
+		copied string
+		want   string // recipients of each message
+	}{
+		"one of three": {"Carol <carol@client.test>, Jörg <jörg@client.test>", "bob@client.test carol@client.test; jörg@client.test"},
+		"one of two":   {"Jörg <jörg@client.test>", "bob@client.test; jörg@client.test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.set(`{"staff_proof": "token", "one_mail_to_all": true}`)
+			d.must(mail{from: "Bob <bob@client.test>", to: []string{"help@example.test"}, subject: "Question", text: "hello", header: "Cc: " + c.copied + "\r\n"})
+			anna := to(t, d.sentMail(), "anna@staff.test").ReplyTo
+			d.must(mail{from: "anna@staff.test", to: []string{anna}, subject: "Re: Question", text: "the answer"})
+			var got []string
+			for _, m := range d.messages() {
+				got = append(got, strings.Join(m.To, " "))
+				if shared := len(m.To) > 1; shared != (m.SharedWith != "") || strings.Contains(m.SharedWith, "jörg") {
+					t.Errorf("to %q, names %q", m.To, m.SharedWith)
+				}
+			}
+			slices.Sort(got)
+			if got := strings.Join(got, "; "); got != c.want {
+				t.Errorf("letters to %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 

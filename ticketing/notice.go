@@ -116,7 +116,7 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		return
 	}
 	w := writing{n.Template, n.Audience, n.Answer}
-	shared := h.shared && canShare(n)
+	shared := h.shared && canShare(t, n)
 	if shared {
 		w = writing{}
 	}
