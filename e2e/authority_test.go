@@ -3,11 +3,9 @@
 package e2e
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -59,7 +57,6 @@ func (a *authority) file(t testing.TB, name string) string {
 type certificateRequest struct {
 	template   *x509.Certificate
 	selfSigned bool
-	rsa        bool
 	made       **x509.Certificate
 }
 
@@ -78,14 +75,6 @@ func selfSigned(hosts ...string) func(*certificateRequest) {
 	return func(r *certificateRequest) { r.template.DNSNames, r.selfSigned = hosts, true }
 }
 
-// withRSA makes the key one that every peer can use: Debian's OpenSMTPD cannot use ECDSA.
-func withRSA(request func(*certificateRequest)) func(*certificateRequest) {
-	return func(r *certificateRequest) {
-		request(r)
-		r.rsa = true
-	}
-}
-
 // kept tells the certificate that was made.
 func kept(to **x509.Certificate, request func(*certificateRequest)) func(*certificateRequest) {
 	return func(r *certificateRequest) {
@@ -102,17 +91,11 @@ func (a *authority) issue(t testing.TB, certFile, keyFile string, request func(*
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}}
 	request(&r)
-	var key crypto.Signer
-	var err error
-	if r.rsa {
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	} else {
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parent, signer, chain := a.cert, crypto.Signer(a.key), a.pem
+	parent, signer, chain := a.cert, a.key, a.pem
 	if r.selfSigned {
 		parent, signer, chain = r.template, key, nil
 	}

@@ -49,6 +49,7 @@ type mailServer struct {
 	ip          string
 	smtps       int    // port with implicit TLS
 	logFile     string // "": it writes to standard error
+	taken       string // words of the line that it logs about a letter it took, which has the sender too
 }
 
 // The users that Exim and OpenSMTPD want to be. The numbers are nobody's.
@@ -160,6 +161,9 @@ func (s *mailServer) find(texts ...string) []string {
 	return (&process{lines: s.written()}).find(texts...)
 }
 
+// arrivals counts the letters that it took from a desk.
+func (s *mailServer) arrivals(d *desk) int { return len(s.find(s.taken, "@"+d.name)) }
+
 func (s *mailServer) logTail() string {
 	return "log of " + s.domain + ":\n" + (&process{lines: s.written()}).tail(25)
 }
@@ -187,15 +191,16 @@ func (w *world) add(more dns.Fake) {
 	w.dns.Set(zone)
 }
 
-// startOpenSMTPD starts OpenSMTPD for a domain.
-func startOpenSMTPD(t *testing.T, w *world, peers, domain, ip string, ca *authority) *mailServer {
+// startOpenSMTPD starts OpenSMTPD for a domain, with a certificate of the authority.
+func startOpenSMTPD(t *testing.T, w *world, peers, domain, ip string, ca *authority, cert func(*certificateRequest)) *mailServer {
 	t.Helper()
 	s := prepareServer(t, w, domain, ip, mailboxUser, map[string]string{"smtpd.conf": "etc/smtpd.conf", "greylist.py": "greylist.py"})
-	ca.issue(t, filepath.Join(s.dir, "cert.pem"), filepath.Join(s.dir, "key.pem"), withRSA(names("mx."+domain)))
+	ca.issue(t, filepath.Join(s.dir, "cert.pem"), filepath.Join(s.dir, "key.pem"), cert)
 	err := os.WriteFile(filepath.Join(s.dir, "etc/ssl/certs/ca-certificates.crt"), ca.pem, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.taken = " smtp envelope "
 	s.run(t, peers, "/peers/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf")
 	return s
 }
@@ -219,7 +224,7 @@ func startExim(t *testing.T, w *world, peers, domain, ip string, ca *authority, 
 	smtps := freePort(t, ip)
 	s := prepareServer(t, w, domain, ip, eximUser, map[string]string{"exim.conf": "exim.conf"},
 		"LISTEN", strings.Join(addresses, " ; "), "NOTLS", plain, "SMTPS", fmt.Sprint(smtps))
-	s.smtps = smtps
+	s.smtps, s.taken = smtps, "<= "
 	for _, l := range append(others, listener{ip, names("mx." + domain)}) {
 		if l.cert != nil {
 			file := filepath.Join(s.dir, "tls", l.ip)

@@ -128,6 +128,9 @@ func (p *postfixServer) send(t testing.TB, from, to string, letter string) {
 	mustOutput(t, letter, "/usr/sbin/sendmail", "-C", p.config(), "-i", "-f", from, to)
 }
 
+// arrivals counts the letters that it took from a desk.
+func (p *postfixServer) arrivals(d *desk) int { return len(p.find("(queue active)", "@"+d.name+">")) }
+
 // mailbox is the Maildir of a user.
 func (p *postfixServer) mailbox(name string) maildir {
 	return maildir{filepath.Join(p.dir, "mail", name, "new"), p}
