@@ -169,6 +169,25 @@ func (d *desk) request(t *testing.T, path string) (body []byte, code int) {
 	return body, response.StatusCode
 }
 
+// change sends the API a merge patch.
+func (d *desk) change(t *testing.T, path, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, "http://"+d.ip+":8025"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+d.token)
+	r.Header.Set("Content-Type", "application/merge-patch+json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("PATCH %s: %s", path, response.Status)
+	}
+}
+
 // The parts of the API's answers that stories look at.
 type (
 	ticket struct {

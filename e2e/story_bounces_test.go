@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/mail"
 	"net/smtp"
 	"os"
@@ -97,25 +96,6 @@ func (d *desk) correspond(t *testing.T, name string) outgoing {
 func (d *desk) toOwner(t *testing.T, o outgoing) int {
 	t.Helper()
 	return len(all[delivery](t, d, "/v1/deliveries?ticket="+o.ticket+"&address=anna@"+staffDomain))
-}
-
-// change sends a merge patch.
-func (d *desk) change(t *testing.T, path, body string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, "http://"+d.ip+":8025"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+d.token)
-	r.Header.Set("Content-Type", "application/merge-patch+json")
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("PATCH %s: %s", path, response.Status)
-	}
 }
 
 // wanted is one line of want.txt.

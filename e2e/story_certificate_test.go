@@ -79,7 +79,7 @@ func TestCertificates(t *testing.T) {
 		eventually(t, "the certificate at "+node.name, func() bool { first[node] = starttls(node, host, roots); return first[node] != "" })
 	}
 
-	patch(t, mouth, "/v1/settings", `{"mta_sts": "enforce", "mta_sts_max_age": 604800}`)
+	mouth.change(t, "/v1/settings", `{"mta_sts": "enforce", "mta_sts_max_age": 604800}`)
 	client := mtasts.NewClient(func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("%s:%d", mouth.ip, securePort))
 	})
@@ -110,24 +110,5 @@ func TestCertificates(t *testing.T) {
 	}
 	if n := len(ear.find("certificate ordered")); n != 0 {
 		t.Errorf("the node without public pages ordered %d times", n)
-	}
-}
-
-// patch changes something by the API.
-func patch(t *testing.T, d *desk, path, body string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, "http://"+d.ip+":8025"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+d.token)
-	r.Header.Set("Content-Type", "application/merge-patch+json")
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("PATCH %s: %s", path, response.Status)
 	}
 }
