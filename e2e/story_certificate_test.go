@@ -12,7 +12,6 @@ import (
 	"net/smtp"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
