@@ -2,14 +2,14 @@ package admin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"mxdesk/internal/serving"
 )
 
 // The bounds of a connection.
@@ -40,26 +40,9 @@ func NewServer(handler http.Handler, listeners []net.Listener, log *slog.Logger)
 // Run serves until ctx ends, then lets requests in progress end. All its goroutines have ended when it returns; the
 // error is nil after a clean stop. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
-	ended := make(chan error, len(s.listeners))
-	for _, l := range s.listeners {
-		go func() { ended <- s.http.Serve(netutil.LimitListener(l, maxConnections)) }()
+	loops := make([]func() error, len(s.listeners))
+	for i, l := range s.listeners {
+		loops[i] = func() error { return s.http.Serve(netutil.LimitListener(l, maxConnections)) }
 	}
-	left := len(s.listeners)
-	var failed error
-	select {
-	case <-ctx.Done():
-	case err := <-ended: // nobody closed it, so the system did
-		left--
-		failed = fmt.Errorf("serve HTTP: %w", err)
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err := s.http.Shutdown(grace)
-	if err != nil {
-		err = fmt.Errorf("requests were cut off when the server was stopped: %w", errors.Join(err, s.http.Close()))
-	}
-	for ; left > 0; left-- {
-		<-ended
-	}
-	return errors.Join(failed, err)
+	return serving.Run(ctx, s.http, stopTimeout, loops...)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/id"
+	"mxdesk/internal/serving"
 	"mxdesk/ticketing"
 )
 
@@ -38,34 +39,11 @@ func requestOf(ctx context.Context) *request {
 	return &request{url: &url.URL{}}
 }
 
-// answer is a ResponseWriter that remembers what was answered.
-type answer struct {
-	http.ResponseWriter
-	status int // 0: nothing yet
-}
-
-func (w *answer) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *answer) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap lets the library reach the deadlines of the connection.
-func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := a.clock()
 	about := &request{id: id.New().String(), url: r.URL}
-	out := &answer{ResponseWriter: w}
+	out := &serving.Answer{ResponseWriter: w}
 	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestKey{}, about), handlerTime)
 	defer cancel()
 	method := r.Method
@@ -84,14 +62,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p := recover(); p != nil {
 			a.panicked(out, about, p)
 		}
-		a.done(about, method, out.status, a.clock().Sub(start))
+		a.done(about, method, out.Status, a.clock().Sub(start))
 	}()
 	a.router.ServeHTTP(out, r)
 }
 
-func (a *API) panicked(w *answer, r *request, p any) {
+func (a *API) panicked(w *serving.Answer, r *request, p any) {
 	a.log.Error("request panicked", "request", r.id, "path", r.pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if w.status != 0 {
+	if w.Status != 0 {
 		panic(http.ErrAbortHandler) // half an answer is sent: let the client see that it is cut off
 	}
 	writeProblem(w, newProblem(r, http.StatusInternalServerError, failedText))

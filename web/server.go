@@ -3,8 +3,6 @@ package web
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"mxdesk/internal/serving"
 )
 
 // The bounds of a connection. The first one holds for the TLS handshake too.
@@ -83,29 +83,12 @@ func tlsConfig(cfg ServerConfig) *tls.Config {
 // Run serves until ctx ends, then lets requests in progress end. All its goroutines have ended when it returns; the
 // error is nil after a clean stop. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
-	left := len(s.cfg.Plain) + len(s.cfg.TLS)
-	ended := make(chan error, left)
+	var loops []func() error
 	for _, l := range s.cfg.Plain {
-		go func() { ended <- s.http.Serve(&gate{l, s.limits}) }()
+		loops = append(loops, func() error { return s.http.Serve(&gate{l, s.limits}) })
 	}
 	for _, l := range s.cfg.TLS {
-		go func() { ended <- s.http.ServeTLS(&gate{l, s.limits}, "", "") }()
+		loops = append(loops, func() error { return s.http.ServeTLS(&gate{l, s.limits}, "", "") })
 	}
-	var failed error
-	select {
-	case <-ctx.Done():
-	case err := <-ended: // nobody closed it, so the system did
-		left--
-		failed = fmt.Errorf("serve the public pages: %w", err)
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err := s.http.Shutdown(grace)
-	if err != nil {
-		err = fmt.Errorf("requests were cut off when the public pages were stopped: %w", errors.Join(err, s.http.Close()))
-	}
-	for ; left > 0; left-- {
-		<-ended
-	}
-	return errors.Join(failed, err)
+	return serving.Run(ctx, s.http, stopTimeout, loops...)
 }

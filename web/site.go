@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/id"
+	"mxdesk/internal/serving"
 	"mxdesk/outbound"
 	"mxdesk/ticketing"
 )
@@ -96,7 +97,7 @@ func robots(w http.ResponseWriter, _ *http.Request) {
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.cfg.Clock()
 	about := id.New().String()
-	out := &answer{ResponseWriter: w}
+	out := &serving.Answer{ResponseWriter: w}
 	ctx, cancel := context.WithTimeout(r.Context(), handlerTime)
 	defer cancel()
 	r = r.WithContext(ctx)
@@ -106,12 +107,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p := recover()
 		if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // panics are compared
 			s.cfg.Log.Error("page panicked", "request", about, "route", routeOf(r), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			if out.status == 0 {
+			if out.Status == 0 {
 				http.Error(out, "This did not work. Please try again later.", http.StatusInternalServerError)
 				p = nil
 			}
 		}
-		status := max(out.status, http.StatusOK)
+		status := max(out.Status, http.StatusOK)
 		s.requests.WithLabelValues(routeOf(r), strconv.Itoa(status)).Inc()
 		s.cfg.Log.Info("page", "request", about, "route", routeOf(r), "status", status, "ms", s.cfg.Clock().Sub(start).Milliseconds())
 		if p != nil {
@@ -183,28 +184,3 @@ func hostOf(r *http.Request) string {
 	}
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
-
-// answer is a ResponseWriter that remembers what was answered.
-type answer struct {
-	http.ResponseWriter
-	status int // 0: nothing yet
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *answer) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *answer) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap lets a page reach the deadlines of the connection, through http.ResponseController.
-func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
