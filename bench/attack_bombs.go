@@ -20,9 +20,6 @@ const (
 	bombCPU         = 2.0 // seconds
 	bombMemoryTimes = 8
 	bombMemoryFloor = 16 << 20
-	// Reports of others come packed, and are small as letters: each may take what its reader allows for one, whatever its
-	// size. They are read one after the other.
-	reportMemory = 64 << 20
 )
 
 // scale is mxdesk on the scales: its memory at rest, and what ordinary letters add to that.
@@ -92,9 +89,6 @@ func (a *attack) explode(ctx context.Context, f *findings, s *scale, b bombLette
 	}
 	w := weight{b.name, int64(len(letter)), max(0, peak(s.pid)-s.rest-s.room), processCPU(s.pid) - used}
 	limit := max(bombMemoryFloor, bombMemoryTimes*w.size)
-	if b.to != "" {
-		limit = reportMemory
-	}
 	if w.cpu > bombCPU || w.grown > limit {
 		f.add("too expensive: %s", w)
 	}

@@ -115,9 +115,15 @@ func reportBombs() []bombLetter {
 		gz("XML: a million levels", "<feedback>"+repeat("<record>", 1000000)),
 		gz("XML: a million records", "<feedback>"+repeat("<record><row><count>1</count></row></record>", 300000)+"</feedback>"),
 		gz("XML: a tag of 10 MB", "<feedback "+repeat("a='b' ", 1600000)+">"),
+		gz("XML: a comment of 6 MB", "<feedback><!--"+repeat("<a>", 2<<20)+"--></feedback>"),
+		gz("XML: 200,000 results", "<feedback>"+repeat("<record><auth_results>"+repeat("<dkim></dkim>", 39)+"</auth_results></record>", 4900)+"</feedback>"),
+		gz("XML: 5,000 records", "<feedback>"+repeat("<record><row><source_ip>"+repeat("w", 300)+"</source_ip><count>1</count></row><identifiers><header_from>"+
+			repeat("v", 300)+"</header_from><envelope_from>"+repeat("u", 300)+"</envelope_from></identifiers></record>", 5000)+"</feedback>"),
 		gz("XML: one text of 12 MB", "<feedback><report_metadata><org_name>"+repeat("w", 12<<20)),
 		json("JSON: a million levels", repeat("[", 1000000)),
 		json("JSON: a million policies", `{"policies":[`+repeat(`{"policy":{}},`, 800000)+"{}]}"),
+		json("JSON: 190,000 failures", `{"policies":[{"policy":{"policy-type":"sts","policy-domain":"example.test"},"failure-details":[`+repeat(`{"failure-reason-code":"x"},`, 190000)+"{}]}]}"),
+		json("JSON: a text of 6 MB", `{"contact-info":"`+repeat("w", 6<<20)+`"}`),
 		json("JSON: a million members", "{"+repeat(`"a":1,`, 1500000)+`"b":2}`),
 		json("JSON: a number of a million digits", `{"policies":[{"summary":{"total-successful-session-count":`+repeat("9", 1000000)+"}}]}"),
 	}

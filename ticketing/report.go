@@ -96,9 +96,9 @@ func readReport(r Report, domains []string, raw []byte) (Report, []ReportLine) {
 			switch {
 			case err != nil:
 				failed = err
-			case reports.IsTLS(text):
+			case text.IsTLS():
 				return r.takeTLS(domains, text)
-			case reports.IsDMARC(text) && !strings.HasSuffix(a.ContentType, "html"):
+			case text.IsDMARC() && !strings.HasSuffix(a.ContentType, "html"):
 				return r.takeDMARC(domains, text)
 			}
 		}
@@ -115,7 +115,7 @@ func readReport(r Report, domains []string, raw []byte) (Report, []ReportLine) {
 	return r, lines
 }
 
-func (r *Report) takeTLS(domains []string, text []byte) ([]ReportLine, error) {
+func (r *Report) takeTLS(domains []string, text *reports.Text) ([]ReportLine, error) {
 	r.Kind = "tls"
 	t, err := reports.ParseTLS(text)
 	if err != nil {
@@ -131,25 +131,33 @@ func (r *Report) takeTLS(domains []string, text []byte) ([]ReportLine, error) {
 		about = t.Policies[i].Domain
 	}
 	r.Domain = about
-	var lines []ReportLine
+	var lines reportLines
 	for _, p := range t.Policies {
 		if p.Domain != about {
 			continue
 		}
 		rest := p.Failed
 		for _, f := range p.Failures {
-			lines = append(lines, ReportLine{Result: f.Result, Peer: f.ReceivingMX, Detail: cmp.Or(f.Reason, p.Type), Quantity: f.Sessions})
+			lines.add(ReportLine{Result: f.Result, Peer: f.ReceivingMX, Detail: cmp.Or(f.Reason, p.Type), Quantity: f.Sessions})
 			rest -= f.Sessions
 		}
-		lines = append(lines, ReportLine{Result: linePass, Detail: p.Type, Quantity: p.Passed})
-		lines = append(lines, ReportLine{Result: reports.OtherResult, Detail: p.Type, Quantity: max(rest, 0)})
+		lines.add(ReportLine{Result: linePass, Detail: p.Type, Quantity: p.Passed})
+		lines.add(ReportLine{Result: reports.OtherResult, Detail: p.Type, Quantity: max(rest, 0)})
 	}
-	return r.count(lines), nil
+	r.Passed, r.Failed = lines.passed, lines.failed
+	return lines.all(), nil
 }
 
-func (r *Report) takeDMARC(domains []string, text []byte) ([]ReportLine, error) {
+func (r *Report) takeDMARC(domains []string, text *reports.Text) ([]ReportLine, error) {
 	r.Kind = "dmarc"
-	d, err := reports.ParseDMARC(text)
+	var lines reportLines
+	d, err := reports.ParseDMARC(text, func(rec *reports.DMARCRecord) {
+		result := lineFail
+		if rec.Passed() {
+			result = linePass
+		}
+		lines.add(ReportLine{Result: result, Disposition: rec.Disposition, Peer: rec.SourceIP, Detail: rec.HeaderFrom, Quantity: rec.Count})
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -161,15 +169,8 @@ func (r *Report) takeDMARC(domains []string, text []byte) ([]ReportLine, error) 
 		}
 		r.Domain = domains[i]
 	}
-	var lines []ReportLine
-	for _, rec := range d.Records {
-		result := lineFail
-		if rec.Passed() {
-			result = linePass
-		}
-		lines = append(lines, ReportLine{Result: result, Disposition: rec.Disposition, Peer: rec.SourceIP, Detail: rec.HeaderFrom, Quantity: rec.Count})
-	}
-	return r.count(lines), nil
+	r.Passed, r.Failed = lines.passed, lines.failed
+	return lines.all(), nil
 }
 
 // related tells whether one domain is the other, or above or below it. Nothing is related to a top-level domain.
@@ -177,30 +178,40 @@ func related(a, b string) bool {
 	return a == b || strings.Contains(b, ".") && strings.HasSuffix(a, "."+b) || strings.Contains(a, ".") && strings.HasSuffix(b, "."+a)
 }
 
-// count adds the lines up, and those beyond the bound to lines without peer: first come, first kept.
-func (r *Report) count(lines []ReportLine) []ReportLine {
-	var kept []ReportLine
-	sums := map[ReportLine]int64{}
-	for _, l := range lines {
-		if l.Quantity == 0 {
-			continue
-		}
-		if l.Result == linePass {
-			r.Passed += l.Quantity
-		} else {
-			r.Failed += l.Quantity
-		}
-		if len(kept) < maxReportLines {
-			kept = append(kept, l)
-		} else {
-			sums[ReportLine{Result: l.Result, Disposition: l.Disposition}] += l.Quantity
-		}
+// reportLines gathers the lines of a report. Those beyond the bound are added to lines without peer: first come, first kept.
+type reportLines struct {
+	kept           []ReportLine
+	sums           map[ReportLine]int64
+	passed, failed int64
+}
+
+func (s *reportLines) add(l ReportLine) {
+	if l.Quantity == 0 {
+		return
 	}
-	for l, sum := range sums {
+	if l.Result == linePass {
+		s.passed += l.Quantity
+	} else {
+		s.failed += l.Quantity
+	}
+	if len(s.kept) < maxReportLines {
+		s.kept = append(s.kept, l)
+		return
+	}
+	if s.sums == nil {
+		s.sums = map[ReportLine]int64{}
+	}
+	s.sums[ReportLine{Result: l.Result, Disposition: l.Disposition}] += l.Quantity
+}
+
+// all are the lines, and the sums behind them.
+func (s *reportLines) all() []ReportLine {
+	lines := s.kept
+	for l, sum := range s.sums {
 		l.Quantity = sum
-		kept = append(kept, l)
+		lines = append(lines, l)
 	}
-	return kept
+	return lines
 }
 
 // key tells the report from all others: who reports what under which id. One that is not counted is its letter's.

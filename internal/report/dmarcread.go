@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -13,23 +12,23 @@ import (
 	"mxdesk/internal/address"
 )
 
-// ParseDMARC reads a report. Texts are cleaned and clipped; elements that it does not know are passed over, namespaces are not
-// looked at: reporters disagree on both. The error wraps ErrMalformed.
-func ParseDMARC(data []byte) (*DMARC, error) {
-	if err := checkGaps(data); err != nil {
-		return nil, err
-	}
-	p := dmarcParser{out: &DMARC{}}
-	d := xml.NewDecoder(bytes.NewReader(data))
+// ParseDMARC reads a report, and gives each of its records to take, which must not keep the pointer: Records of the report stays
+// empty, so that it takes little memory however long it is. A report may turn out to be wrong when records were given already. Texts
+// are cleaned and clipped; elements that it does not know are passed over, namespaces are not looked at: reporters disagree
+// on both. The error wraps ErrMalformed.
+func ParseDMARC(r io.ByteReader, take func(*DMARCRecord)) (*DMARC, error) {
+	text := &paced{r: r}
+	p := dmarcParser{out: &DMARC{}, take: take}
+	d := xml.NewDecoder(text)
 	// What declares another encoding is ASCII in fact, else the decoder finds that it is no UTF-8.
 	d.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	for n := 0; ; {
+	for n := 0; ; text.next() {
 		t, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: XML: %.200s", ErrMalformed, err)
+			return nil, malformed("XML", err)
 		}
 		switch t.(type) {
 		case xml.CharData, xml.EndElement: // no more of these than of others and of octets
@@ -46,21 +45,11 @@ func ParseDMARC(data []byte) (*DMARC, error) {
 	return p.result()
 }
 
-// checkGaps bounds the length of a tag, and so the number of its attributes, before the decoder makes values of them.
-func checkGaps(data []byte) error {
-	for rest := data; len(rest) > maxGap; {
-		i := bytes.IndexByte(rest[1:maxGap], '<')
-		if i < 0 {
-			return fmt.Errorf("%w: a tag or text is longer than %d octets", ErrMalformed, maxGap)
-		}
-		rest = rest[i+1:]
-	}
-	return nil
-}
-
 // dmarcParser is where reading has come to.
 type dmarcParser struct {
 	out    *DMARC
+	take   func(*DMARCRecord)
+	taken  int      // records
 	path   []string // open elements
 	text   []byte   // of the innermost
 	done   bool     // the outermost was closed
@@ -106,10 +95,11 @@ func (p *dmarcParser) end(path, text string) error {
 	case group == "policy_published":
 		p.policy(field, text)
 	case group == "record" && field == "":
-		if len(p.out.Records) == maxRecords {
+		if p.taken++; p.taken > maxRecords {
 			return fmt.Errorf("%w: more than %d records", ErrMalformed, maxRecords)
 		}
-		p.out.Records, p.record = append(p.out.Records, p.record), DMARCRecord{}
+		p.take(&p.record)
+		p.record = DMARCRecord{}
 	case group == "record":
 		return p.recordField(field, text)
 	}

@@ -22,17 +22,26 @@ const (
 	maxRatio    = 200     // a thousand records that differ in little come near
 	maxDepth    = 12
 	maxValues   = 200_000  // elements, members
-	maxGap      = 64 << 10 // octets of a tag
+	maxGap      = 64 << 10 // octets of a tag, of a text, or of one failure in JSON
 	maxName     = 64
 	maxPolicies = 100
 	maxRecords  = 5000
-	maxResults  = 20 // of DKIM or SPF in one record
+	maxFailures = 1000 // that are told apart; the others are added up
+	maxResults  = 20   // of DKIM or SPF in one record
 	maxText     = 300
-	maxTexts    = 100
+	maxTexts    = 20
 
 	maxCount = 1 << 40 // letters or sessions of one line
 	maxSpan  = 8 * 24 * time.Hour
 )
+
+// malformed is the error of a decoder, or of what it reads.
+func malformed(what string, err error) error {
+	if errors.Is(err, ErrMalformed) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %.200s", ErrMalformed, what, err)
+}
 
 // clean makes one short line of printable text.
 func clean(s string) string {

@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,10 +23,22 @@ func sample(t testing.TB, name string) []byte {
 	return data
 }
 
+// parseDMARC reads a report with all its records.
+func parseDMARC(data []byte) (*DMARC, error) {
+	var records []DMARCRecord
+	r, err := ParseDMARC(bytes.NewReader(data), func(rec *DMARCRecord) { records = append(records, *rec) })
+	if r != nil {
+		r.Records = records
+	}
+	return r, err
+}
+
+func parseTLS(data []byte) (*TLS, error) { return ParseTLS(bytes.NewReader(data)) }
+
 var day = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func TestParseTLS(t *testing.T) {
-	r, err := ParseTLS(sample(t, "google.json"))
+	r, err := parseTLS(sample(t, "google.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +56,7 @@ func TestParseTLS(t *testing.T) {
 	if !reflect.DeepEqual(p.Failures, want) {
 		t.Errorf("failures %+v", p.Failures)
 	}
-	r, err = ParseTLS(sample(t, "microsoft.json"))
+	r, err = parseTLS(sample(t, "microsoft.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +66,7 @@ func TestParseTLS(t *testing.T) {
 }
 
 func TestParseDMARC(t *testing.T) {
-	r, err := ParseDMARC(sample(t, "google.xml"))
+	r, err := parseDMARC(sample(t, "google.xml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +83,7 @@ func TestParseDMARC(t *testing.T) {
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("got  %+v\nwant %+v", r, want)
 	}
-	if r, err = ParseDMARC(sample(t, "microsoft.xml")); err != nil {
+	if r, err = parseDMARC(sample(t, "microsoft.xml")); err != nil {
 		t.Fatal(err)
 	}
 	rec := r.Records[0]
@@ -91,7 +105,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ParseTLS(data); err != nil || !reflect.DeepEqual(got, tls) {
+	if got, err := parseTLS(data); err != nil || !reflect.DeepEqual(got, tls) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	dmarc := &DMARC{
@@ -105,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 	if data, err = dmarc.Marshal(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ParseDMARC(data); err != nil || !reflect.DeepEqual(got, dmarc) {
+	if got, err := parseDMARC(data); err != nil || !reflect.DeepEqual(got, dmarc) {
 		t.Errorf("%+v, %v\n%s", got, err, data)
 	}
 }
@@ -138,6 +152,15 @@ func packed(t testing.TB, text []byte) []byte {
 	return data
 }
 
+// unpacked is the whole text.
+func unpacked(data []byte) ([]byte, error) {
+	text, err := Unpack(data)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(text)
+}
+
 func TestUnpack(t *testing.T) {
 	xml := sample(t, "google.xml")
 	bomb := packed(t, make([]byte, 20<<20))
@@ -157,7 +180,7 @@ func TestUnpack(t *testing.T) {
 		{"cut zip", zipped(t, "r.xml")[:100], false},
 		{"too long", make([]byte, maxPacked+1), false},
 	} {
-		got, err := Unpack(c.data)
+		got, err := unpacked(c.data)
 		switch {
 		case (err == nil) != c.ok, err != nil && !errors.Is(err, ErrMalformed):
 			t.Errorf("%s: %v", c.name, err)
@@ -167,11 +190,49 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
+// What stands before a text is passed over, within bounds.
+func TestKind(t *testing.T) {
+	for _, c := range []struct {
+		text       string
+		tls, dmarc bool
+	}{
+		{"\xef\xbb\xbf\r\n {", true, false},
+		{strings.Repeat(" ", maxBlank-1) + "<", false, true},
+		{strings.Repeat(" ", maxBlank) + "<", false, false},
+		{"PDF", false, false},
+		{"", false, false},
+		{"\xef\xbb", false, false},
+	} {
+		got, err := Unpack([]byte(c.text))
+		if err != nil || got.IsTLS() != c.tls || got.IsDMARC() != c.dmarc {
+			t.Errorf("%q: %+v, %v", c.text, got, err)
+		}
+	}
+}
+
+// TestManyFailures: what is beyond the bound is added up, and no session is lost.
+func TestManyFailures(t *testing.T) {
+	text := string(sample(t, "google.json"))
+	one := `{"result-type":"certificate-expired","sending-mta-ip":"192.0.2.25","failed-session-count":2},`
+	many := strings.Replace(text, `"failure-details":[`, `"failure-details":[`+strings.Repeat(one, 5*maxFailures), 1)
+	r, err := parseTLS([]byte(many))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, sum := r.Policies[0].Failures, int64(0)
+	for _, f := range list {
+		sum += f.Sessions
+	}
+	if len(list) != maxFailures+2 || sum != 10*maxFailures+3 || list[maxFailures] != (TLSFailure{Result: CertificateExpired, Sessions: 8*maxFailures + 2}) {
+		t.Errorf("%d failures with %d sessions, %+v", len(list), sum, list[maxFailures:])
+	}
+}
+
 // As many records as may be in a report are no more elements than may be.
 func TestManyRecords(t *testing.T) {
 	text := string(sample(t, "google.xml"))
 	from, to := strings.Index(text, "<record>"), strings.Index(text, "</record>")+len("</record>")
-	r, err := ParseDMARC([]byte(text[:from] + strings.Repeat(text[from:to], maxRecords) + text[to:]))
+	r, err := parseDMARC([]byte(text[:from] + strings.Repeat(text[from:to], maxRecords) + text[to:]))
 	if err != nil || len(r.Records) != maxRecords {
 		t.Fatal(err)
 	}
@@ -202,13 +263,22 @@ func TestHostile(t *testing.T) {
 		"another type":     strings.Replace(json, `"sts"`, `"sts2"`, 1),
 		"no policy domain": strings.Replace(json, `"policy-domain":"example.test"`, `"policy-domain":""`, 1),
 		"no JSON":          json[:len(json)-3],
+		"two JSONs":        json + "{}",
+		"long text":        strings.Replace(xml, "search.example", strings.Repeat("w", maxGap), 1),
+		"long comment":     strings.Replace(xml, "<record>", "<!--"+strings.Repeat("<a>", maxGap/3)+"--><record>", 1),
+		"long JSON text":   strings.Replace(json, `"policies"`, `"x":"`+strings.Repeat("w", 2*maxGap)+`","policies"`, 1),
+		"long number":      strings.Replace(json, `"policies"`, `"x":`+strings.Repeat("9", 2*maxGap)+`,"policies"`, 1),
+		"long failure":     strings.Replace(json, `"failure-details":[`, `"failure-details":[{"x":[`+strings.Repeat("1,", maxGap)+`1]},`, 1),
 		"no date":          strings.Replace(json, "2026-03-01T23:59:59Z", "2026-02-01T23:59:59Z", 1),
 	} {
 		var err error
-		if IsDMARC([]byte(text)) {
-			_, err = ParseDMARC([]byte(text))
-		} else {
-			_, err = ParseTLS([]byte(text))
+		switch u, bad := Unpack([]byte(text)); {
+		case bad != nil:
+			err = bad
+		case u.IsDMARC():
+			_, err = ParseDMARC(u, func(*DMARCRecord) {})
+		default:
+			_, err = ParseTLS(u)
 		}
 		if !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -256,26 +326,26 @@ func FuzzParse(f *testing.F) {
 	f.Add(packed(f, []byte("<feedback/>")))
 	f.Add(zipped(f, "r.xml"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, err := Unpack(data)
+		text, err := unpacked(data)
 		if err != nil {
 			return
 		}
-		if r, err := ParseTLS(text); err == nil {
+		if r, err := parseTLS(text); err == nil {
 			out, err := r.Marshal()
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := ParseTLS(out)
+			again, err := parseTLS(out)
 			if err != nil || len(again.Policies) != len(r.Policies) || again.ID != r.ID {
 				t.Fatalf("%q reads as %+v, again as %+v: %v", text, r, again, err)
 			}
 		}
-		if r, err := ParseDMARC(text); err == nil {
+		if r, err := parseDMARC(text); err == nil {
 			out, err := r.Marshal()
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := ParseDMARC(out)
+			again, err := parseDMARC(out)
 			if err != nil || len(again.Records) != len(r.Records) || again.Organization != r.Organization {
 				t.Fatalf("%q reads as %+v, again as %+v: %v", text, r, again, err)
 			}
@@ -292,4 +362,58 @@ func FuzzDestinations(f *testing.F) {
 			}
 		}
 	})
+}
+
+// weighed is a text that looks now and then how much memory is in use.
+type weighed struct {
+	*Text
+	read int
+	most uint64
+}
+
+// ReadByte implements io.ByteReader.
+func (w *weighed) ReadByte() (byte, error) {
+	if w.read++; w.read%(1<<20) == 0 {
+		w.most = max(w.most, inUse())
+	}
+	return w.Text.ReadByte()
+}
+
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestMemory: reports that unpack to as much as may be are never in memory as a whole, nor is what is made of them.
+func TestMemory(t *testing.T) {
+	xml, json := string(sample(t, "google.xml")), string(sample(t, "google.json"))
+	from, to := strings.Index(xml, "<record>"), strings.Index(xml, "</record>")
+	many := func(text, before, piece string) []byte {
+		n := min(maxValues/2, (maxUnpacked-len(text))/len(piece))
+		return packed(t, []byte(strings.Replace(text, before, before+strings.Repeat(piece, n), 1)))
+	}
+	for name, data := range map[string][]byte{
+		"records":  packed(t, []byte(xml[:from]+strings.Repeat(xml[from:to]+strings.Repeat("<x>"+strings.Repeat("w", 300)+"</x>", 4)+"</record>", maxRecords-1)+xml[from:])),
+		"results":  many(xml, "<auth_results>", "<dkim><domain>"+strings.Repeat("w", 40)+"</domain></dkim>"),
+		"failures": many(json, `"failure-details":[`, `{"failure-reason-code":"`+strings.Repeat("w", 50)+`"},`),
+	} {
+		text, err := Unpack(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, w := inUse(), &weighed{Text: text}
+		if text.IsDMARC() {
+			_, err = ParseDMARC(w, func(*DMARCRecord) {})
+		} else {
+			_, err = ParseTLS(w)
+		}
+		if w.read < 4<<20 {
+			t.Errorf("%s: only %d octets were read, %v", name, w.read, err)
+		}
+		if w.most > before+2<<20 {
+			t.Errorf("%s, %d KB packed: %d KB in use, %v", name, len(data)>>10, (w.most-before)>>10, err)
+		}
+	}
 }

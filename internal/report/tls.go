@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
-
-	"mxdesk/internal/address"
 )
 
 // The policy types of RFC 8460 section 4.4.
@@ -137,85 +133,4 @@ func (r *TLS) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("write TLS report: %w", err)
 	}
 	return data, nil
-}
-
-// ParseTLS reads a report. Texts are cleaned and clipped, and unknown result types become OtherResult. The error wraps ErrMalformed.
-func ParseTLS(data []byte) (*TLS, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if err := checkJSON(data); err != nil {
-		return nil, err
-	}
-	var w tlsWire
-	if err := json.Unmarshal(data, &w); err != nil {
-		return nil, fmt.Errorf("%w: JSON: %w", ErrMalformed, err)
-	}
-	r := &TLS{Organization: clean(w.Organization), Contact: clean(w.Contact), ID: clean(w.ID), Begin: w.Range.Start.UTC(), End: w.Range.End.UTC()}
-	if err := checkMetadata(r.Organization, r.ID, r.Begin, r.End); err != nil {
-		return nil, err
-	}
-	if len(w.Policies) == 0 || len(w.Policies) > maxPolicies {
-		return nil, fmt.Errorf("%w: %d policies", ErrMalformed, len(w.Policies))
-	}
-	for _, p := range w.Policies {
-		read, err := p.read()
-		if err != nil {
-			return nil, err
-		}
-		r.Policies = append(r.Policies, read)
-	}
-	return r, nil
-}
-
-func (w *tlsPolicyWire) read() (TLSPolicy, error) {
-	domain, err := address.ParseDomain(w.Policy.Domain)
-	if err != nil {
-		return TLSPolicy{}, fmt.Errorf("%w: policy-domain: %w", ErrMalformed, err)
-	}
-	p := TLSPolicy{Type: strings.ToLower(w.Policy.Type), Domain: domain, Passed: count(w.Summary.Passed), Failed: count(w.Summary.Failed)}
-	switch p.Type {
-	case PolicyTLSA, PolicySTS, PolicyNone:
-	default:
-		return p, fmt.Errorf("%w: policy-type %.40q", ErrMalformed, p.Type)
-	}
-	p.Strings, p.MX = cleanAll(w.Policy.Strings), cleanAll(w.Policy.MX)
-	if len(w.Failures) > maxRecords {
-		return p, fmt.Errorf("%w: %d failures", ErrMalformed, len(w.Failures))
-	}
-	for _, f := range w.Failures {
-		result := strings.ToLower(f.Result)
-		if !slices.Contains(tlsResults, result) {
-			result = OtherResult
-		}
-		p.Failures = append(p.Failures, TLSFailure{
-			Result: result, SendingIP: clean(f.SendingIP), ReceivingMX: clean(f.ReceivingMX), ReceivingIP: clean(f.ReceivingIP),
-			Sessions: count(f.Sessions), Reason: clean(f.Reason),
-		})
-	}
-	return p, nil
-}
-
-// checkJSON bounds what the decoder will make of the text: its values take many times the octets of "{},{},{}".
-func checkJSON(data []byte) error {
-	depth, values := 0, 0
-	quoted := false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-			values++
-		case c == '}' || c == ']':
-			depth--
-		case c == ',':
-			values++
-		}
-		if depth > maxDepth || values > maxValues {
-			return fmt.Errorf("%w: too deep or too many values", ErrMalformed)
-		}
-	}
-	return nil
 }
