@@ -185,7 +185,7 @@ func (s *server) stages() ([]stage, error) {
 			return nil, err
 		}
 		worker := outbound.NewWorker(s.queue, outbound.WorkerConfig{
-			Transport: transport, StopTime: s.cfg.StopTimeout, Retention: s.cfg.Retention.Outgoing, AttemptRetention: s.cfg.Retention.Attempts,
+			Connections: s.cfg.Outbound.Connections, Transport: transport, StopTime: s.cfg.StopTimeout, Retention: s.cfg.Retention.Outgoing, AttemptRetention: s.cfg.Retention.Attempts,
 			Log: s.log, Metrics: s.metrics,
 			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})
@@ -467,8 +467,13 @@ func (s *server) smarthost() (route.Smarthost, error) {
 		return route.Smarthost{}, err
 	}
 	relay := route.Smarthost{Host: host, Port: uint16(number), TLS: smtpclient.TLSOpportunistic, Implicit: o.Transport.Kind == config.TransportSMTPS}
-	if o.SmarthostUser != "" {
+	switch secret := relay.Implicit || o.SmarthostUser != ""; {
+	case secret && o.SmarthostAnyCertificate:
 		relay.TLS = smtpclient.TLSRequired
+	case secret:
+		relay.TLS = smtpclient.TLSVerified
+	}
+	if o.SmarthostUser != "" {
 		relay.Auth = &smtpclient.Auth{Username: o.SmarthostUser, Password: string(o.SmarthostPassword)}
 	}
 	return relay, nil

@@ -239,6 +239,12 @@ type Outbound struct {
 	SmarthostUser string `toml:"smarthost_user"`
 	// Password at the smart host. It is sent over TLS alone.
 	SmarthostPassword Secret `toml:"smarthost_password"`
+	// Take any certificate from the smart host. Otherwise it must be one for its name, by an authority that this machine trusts,
+	// wherever there is a password or the transport is smtps: who stands between could read the password.
+	SmarthostAnyCertificate bool `toml:"smarthost_any_certificate" default:"false"`
+	// Connections to other servers at once. Half of them are kept for sites that took letters without trouble before: sites that
+	// are new or fail may hold the others.
+	Connections int `toml:"connections" default:"200" min:"2" max:"5000"`
 	// Port of the recipients' servers. Other than 25 for tests alone.
 	MXPort int `toml:"mx_port" default:"25" min:"1" max:"65535"`
 	// Size of one letter as it leaves. Attachments that would make it larger are named instead, with a link if web.url is set.

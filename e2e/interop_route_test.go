@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -168,18 +169,28 @@ func TestInteropRelay(t *testing.T) {
 	w := theWorld(t)
 	need(t, swaks)
 	other := w.address(171)
-	exim := startExim(t, w, peers, "relay.test", w.address(170), newAuthority(t), listener{other, names("mx2.relay.test")})
+	ca := newAuthority(t)
+	exim := startExim(t, w, peers, "relay.test", w.address(170), ca, listener{other, names("mx2.relay.test")})
+	w.add(hostOf("relay.test", exim.ip))
+	w.add(dns.Fake{"mx2.relay.test": {A: []string{other}}})
+	trust := "SSL_CERT_FILE=" + ca.file(t, filepath.Join(exim.dir, "roots.pem"))
+	named := fmt.Sprintf("smtp://mx.relay.test:%d", w.port)
 	for _, c := range []struct {
-		scenario, transport, user, password, state, log string
+		scenario, transport, user, password string
+		any                                 bool
+		state, log                          string
 	}{
-		{"smart host with STARTTLS, AUTH PLAIN", "smtp://" + exim.listen(), "plain", "right plain", "delivered", "A=plain:plain"},
-		{"smart host with STARTTLS, AUTH LOGIN", fmt.Sprintf("smtp://%s:%d", other, w.port), "login", "right login", "delivered", "A=login:login"},
-		{"smart host with implicit TLS, AUTH PLAIN", fmt.Sprintf("smtps://%s:%d", exim.ip, exim.smtps), "plain", "right plain", "delivered", "A=plain:plain"},
-		{"smart host, wrong password: deferred, nothing lost", "smtp://" + exim.listen(), "plain", "wrong", "deferred", "authenticator failed"},
+		{"smart host with STARTTLS, AUTH PLAIN", named, "plain", "right plain", false, "delivered", "A=plain:plain"},
+		{"smart host with STARTTLS, AUTH LOGIN", fmt.Sprintf("smtp://mx2.relay.test:%d", w.port), "login", "right login", false, "delivered", "A=login:login"},
+		{"smart host with implicit TLS, AUTH PLAIN", fmt.Sprintf("smtps://mx.relay.test:%d", exim.smtps), "plain", "right plain", false, "delivered", "A=plain:plain"},
+		{"smart host, wrong password: deferred, nothing lost", named, "plain", "wrong", false, "deferred", "authenticator failed"},
+		{"smart host with another's certificate: the password is not shown", "smtp://" + exim.listen(), "plain", "right plain", false, "deferred", "TLS"},
+		{"smart host with another's certificate, which is allowed", "smtp://" + exim.listen(), "plain", "right plain", true, "delivered", "A=plain:plain"},
 	} {
 		scenario(t, c.scenario, func(t *testing.T) {
 			d := newDesk(t, w, with("outbound.transport", `"`+c.transport+`"`), with("outbound.smarthost_user", `"`+c.user+`"`),
-				with("outbound.smarthost_password", `"`+c.password+`"`))
+				with("outbound.smarthost_password", `"`+c.password+`"`), with("outbound.smarthost_any_certificate", fmt.Sprint(c.any)),
+				func(d *desk, _ map[string]string) { d.env = append(d.env, trust) })
 			const dora = "dora@" + customerDomain
 			fromOutside(t, d, dora, d.support(), "By way of a relay")
 			got := d.awaitDelivery(t, dora, c.state)

@@ -83,27 +83,17 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 	if p.more {
 		p.next = list[maxLanes-1].Lane
 	}
-	var ready, fresh []string
-	for _, l := range list {
-		if !l.Ready {
-			continue
-		}
-		if len(ready) == min(free, maxClaim) {
-			p.next, p.more = ready[len(ready)-1], true
-			break
-		}
-		ready = append(ready, l.Lane)
-		if l.Fresh {
-			fresh = append(fresh, l.Lane)
-		}
+	c := choose(list, min(free, maxClaim), (cap(w.slots)+1)/2-int(w.probes.Load()))
+	if c.cut {
+		p.next, p.more = c.ready[len(c.ready)-1], true
 	}
-	if len(fresh) > 0 {
-		if err := makeLanes(ctx, w.q.pool, fresh); err != nil {
+	if len(c.fresh) > 0 {
+		if err := makeLanes(ctx, w.q.pool, c.fresh); err != nil {
 			return p, err
 		}
 	}
-	for len(ready) > 0 && ctx.Err() == nil {
-		batches, err := w.start(ctx, work, ready)
+	for ready := c.ready; len(ready) > 0 && ctx.Err() == nil; {
+		batches, err := w.start(ctx, work, ready, c.proven)
 		if err != nil {
 			return p, err
 		}
@@ -117,9 +107,42 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 	return p, nil
 }
 
+// choice is which lanes a pass claims from.
+type choice struct {
+	ready  []string
+	fresh  []string            // of these: without a row
+	proven map[string]struct{} // of these: proven
+	cut    bool                // there are more behind the last one
+}
+
+// choose takes the first lanes that are ready, at most free of them, and at most probes of those whose sites have not proved
+// themselves: were there no such bound, a hundred sites that take connections and say nothing would hold all there are.
+func choose(list []pendingLane, free, probes int) choice {
+	c := choice{proven: map[string]struct{}{}}
+	for _, l := range list {
+		if !l.Ready || !l.Proven && probes <= 0 {
+			continue
+		}
+		if len(c.ready) == free {
+			c.cut = true
+			break
+		}
+		c.ready = append(c.ready, l.Lane)
+		if l.Proven {
+			c.proven[l.Lane] = struct{}{}
+		} else {
+			probes--
+		}
+		if l.Fresh {
+			c.fresh = append(c.fresh, l.Lane)
+		}
+	}
+	return c
+}
+
 // start claims from the lanes and starts the jobs. ctx ends a claim only before it is made, so that
 // no lease is taken of which nobody knows.
-func (w *Worker) start(ctx, work context.Context, lanes []string) ([]batch, error) {
+func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[string]struct{}) ([]batch, error) {
 	begun := time.Now()
 	claimCtx, cancel := context.WithTimeout(work, recordWait)
 	defer cancel()
@@ -129,7 +152,12 @@ func (w *Worker) start(ctx, work context.Context, lanes []string) ([]batch, erro
 		return nil, err
 	}
 	for _, b := range batches {
+		probe := int64(1)
+		if _, ok := proven[b.lane]; ok {
+			probe = 0
+		}
 		w.slots <- struct{}{}
+		w.probes.Add(probe)
 		w.mu.Lock()
 		w.batches[b.owner] = struct{}{}
 		w.mu.Unlock()
@@ -138,6 +166,7 @@ func (w *Worker) start(ctx, work context.Context, lanes []string) ([]batch, erro
 			w.mu.Lock()
 			delete(w.batches, b.owner)
 			w.mu.Unlock()
+			w.probes.Add(-probe)
 			<-w.slots
 		})
 	}

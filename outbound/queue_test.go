@@ -28,7 +28,7 @@ func TestFairness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []pendingLane{{"busy.test", true, true}, {"dead.test", false, false}, {"zzz.test", true, true}}
+	want := []pendingLane{{"busy.test", true, true, false}, {"dead.test", false, false, false}, {"zzz.test", true, true, false}}
 	if diff := cmp.Diff(want, lanes); diff != "" {
 		t.Fatalf("lanes (-want +got):\n%s", diff)
 	}
@@ -41,6 +41,63 @@ func TestFairness(t *testing.T) {
 		if n := one[int](x, `SELECT count(*) FROM deliveries WHERE lane = $1 AND state = 'leased'`, lane); n != want {
 			t.Errorf("%d leases of %s, want %d", n, lane, want)
 		}
+	}
+}
+
+// TestChoose: sites that have not proved themselves take no more than their share, and those that have pass them by.
+func TestChoose(t *testing.T) {
+	known := func(name string) pendingLane { return pendingLane{Lane: name, Ready: true, Proven: true} }
+	fresh := func(name string) pendingLane { return pendingLane{Lane: name, Ready: true, Fresh: true} }
+	failing := func(name string) pendingLane { return pendingLane{Lane: name, Ready: true} }
+	list := []pendingLane{fresh("a"), failing("b"), {Lane: "c", Proven: true}, fresh("d"), known("e"), known("f")}
+	for name, c := range map[string]struct {
+		free, probes int
+		ready, fresh []string
+		cut          bool
+	}{
+		"room for all":             {9, 9, []string{"a", "b", "d", "e", "f"}, []string{"a", "d"}, false},
+		"probes have their share":  {9, 2, []string{"a", "b", "e", "f"}, []string{"a"}, false},
+		"probes have used it up":   {9, 0, []string{"e", "f"}, nil, false},
+		"probes have more than it": {9, -3, []string{"e", "f"}, nil, false},
+		"no more connections":      {2, 1, []string{"a", "e"}, []string{"a"}, true},
+		"just enough connections":  {3, 1, []string{"a", "e", "f"}, []string{"a"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := choose(list, c.free, c.probes)
+			if !slices.Equal(got.ready, c.ready) || !slices.Equal(got.fresh, c.fresh) || got.cut != c.cut {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// TestSilentSites: a hundred sites that take connections and never say a word leave room for one that took letters before.
+func TestSilentSites(t *testing.T) {
+	x := newWorld(t)
+	for i := range 12 {
+		x.send(fmt.Sprintf("u@s%02d.silent.test", i), fmt.Sprintf("v@s%02d.silent.test", i))
+	}
+	x.exec(`INSERT INTO lanes (lane, max_inflight) VALUES ('good.test', 3)`)
+	silent, held := make(chan struct{}), make(chan struct{}, 100)
+	w := x.worker(script(func(l *Letter) Attempt {
+		if l.To.Domain != "good.test" {
+			held <- struct{}{}
+			<-silent
+		}
+		return Attempt{Result: ResultDelivered}
+	}))
+	w.slots = make(chan struct{}, 10)
+	stop := start(x, w)
+	defer stop()
+	defer close(silent)
+	for range 5 {
+		<-held
+	}
+	x.send("a@good.test")
+	x.q.Hint()
+	x.await(1)
+	if n := w.probes.Load(); n > 5 {
+		t.Errorf("%d of 10 connections are with sites that prove nothing", n)
 	}
 }
 

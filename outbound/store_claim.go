@@ -32,15 +32,17 @@ WITH RECURSIVE pending AS (
 SELECT p.lane,
        p.next_at <= now() AND (l.lane IS NULL OR l.next_at <= now() AND NOT l.paused
            AND l.inflight < CASE WHEN l.fail_streak > 0 THEN 1 ELSE l.max_inflight END) AS ready,
-       l.lane IS NULL AS fresh
+       l.lane IS NULL AS fresh,
+       coalesce(l.fail_streak = 0 AND l.max_inflight > 2, false) AS proven
   FROM (SELECT lane, next_at FROM pending LIMIT $2) p
   LEFT JOIN lanes l ON l.lane = p.lane
  ORDER BY p.lane`
 
 type pendingLane struct {
-	Lane  string
-	Ready bool
-	Fresh bool // it has no row yet
+	Lane   string
+	Ready  bool
+	Fresh  bool // it has no row yet
+	Proven bool // its site took letters of late without trouble: it has more than the connections that each lane begins with
 }
 
 // pending lists up to limit lanes that hold deliveries, in the order of their names, behind after.

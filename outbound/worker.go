@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,7 @@ import (
 type WorkerConfig struct {
 	Transport        Transport
 	BatchSize        int           // 20; letters claimed for one connection at a time
-	Connections      int           // 100; batches carried at once
+	Connections      int           // 200; batches carried at once; sites that have not proved themselves may have half of them
 	LetterBytes      int           // 10 MiB; of one letter as it leaves, when attachments travel with it
 	WebURL           string        // where browsers reach the public pages; "": letters carry no links
 	MemoryBytes      int64         // 256 MiB; letters above 256 KiB in memory at once, by estimate
@@ -31,7 +32,7 @@ type WorkerConfig struct {
 
 func (c WorkerConfig) withDefaults() WorkerConfig {
 	setDefault(&c.BatchSize, 20)
-	setDefault(&c.Connections, 100)
+	setDefault(&c.Connections, 200)
 	setDefault(&c.LetterBytes, 10<<20)
 	setDefault(&c.MemoryBytes, 256<<20)
 	setDefault(&c.StopTime, 20*time.Second)
@@ -61,6 +62,7 @@ type Worker struct {
 	cpu       chan struct{} // composing and signing, one for each processor
 	memory    *semaphore.Weighted
 	slots     chan struct{} // batches under way
+	probes    atomic.Int64  // of these, to sites that have not proved themselves
 	jobs      sync.WaitGroup
 
 	mu      sync.Mutex
