@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mxdesk/internal/address"
+	"mxdesk/internal/octets"
 )
 
 // command is one line of a client, taken apart before the library sees it.
@@ -97,7 +98,7 @@ func (c command) withPath(arg, keyword, defaultDomain string) (command, reply) {
 			return command{}, replyArguments // RFC 8689 section 2: it has no value, and go-smtp does not look
 		}
 	}
-	c.utf8 = !isASCII(path)
+	c.utf8 = !octets.IsASCII([]byte(path))
 	c.line = c.verb + " " + keyword + "<" + c.path.String() + ">" + clampSize(parameters)
 	return c, reply{}
 }
@@ -186,15 +187,6 @@ func isDigits(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // printable is s for the log: what is not printable ASCII is written as an escape.

@@ -15,6 +15,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/octets"
 )
 
 // The hazards of the library under us, one test each: what a naive server on go-smtp does wrong is said in
@@ -516,7 +517,7 @@ func TestS13Helo(t *testing.T) {
 	p.do("DATA\r\n", "354")
 	p.do(letter("x\r\n.\r\n"), "250")
 	l := backend.taken()[0]
-	if len(l.Session.Helo) < 250 || len(l.Session.Helo) > 255 || !strings.HasPrefix(l.Session.Helo, "?x(y)?") || hasControl(l.Session.Helo) || !isASCII(l.Session.Helo) {
+	if len(l.Session.Helo) < 250 || len(l.Session.Helo) > 255 || !strings.HasPrefix(l.Session.Helo, "?x(y)?") || hasControl(l.Session.Helo) || !octets.IsASCII([]byte(l.Session.Helo)) {
 		t.Errorf("helo %q", l.Session.Helo)
 	}
 	if !strings.HasPrefix(l.Received, "Received: from [127.0.0.1]\r\n\tby mx.example.test with ESMTP\r\n\tid "+l.ID.String()) {

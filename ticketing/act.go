@@ -7,6 +7,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/octets"
 	"mxdesk/ticketing/command"
 	"mxdesk/ticketing/notify"
 )
@@ -60,7 +61,7 @@ func (d *decider) newSubject(t *Ticket) bool {
 	}
 	held := ""
 	if len(d.commands) > 0 {
-		held = clip(d.content.Subject, maxSubject)
+		held = octets.Clip(d.content.Subject, maxSubject)
 	}
 	if p.LastCommands == held {
 		return held == ""

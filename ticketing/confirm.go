@@ -7,6 +7,7 @@ import (
 
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/octets"
 	"mxdesk/outbound"
 	"mxdesk/ticketing/guard"
 )
@@ -108,7 +109,7 @@ func (d *decider) ask(name string, about *parcel) bool {
 			continue
 		}
 		code := d.org.Signer.ConfirmCode(about.letter.ID)
-		v := d.values(t, Entry{Body: clip(about.content.ReplyText, maxQuestion)})
+		v := d.values(t, Entry{Body: octets.Clip(about.content.ReplyText, maxQuestion)})
 		v.Staff, v.Password = true, code
 		m := outbound.Message{
 			Organisation: d.org.ID, ID: id.New(), Ticket: t.Number, Template: name, AutoSubmitted: "auto-generated",

@@ -11,6 +11,7 @@ import (
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 	"mxdesk/internal/network"
+	"mxdesk/internal/octets"
 	"mxdesk/ticketing/command"
 	"mxdesk/ticketing/guard"
 	"mxdesk/ticketing/notify"
@@ -170,7 +171,7 @@ func (d *decider) speaker() {
 			}
 		}
 	}
-	d.by = actor{Person: person, Address: d.from, Name: clip(d.fromName, maxName), mailbox: d.mailbox(), said: d.parcel.said}
+	d.by = actor{Person: person, Address: d.from, Name: octets.Clip(d.fromName, maxName), mailbox: d.mailbox(), said: d.parcel.said}
 	d.belief = believe(d.letter.Verdict, d.from.Domain, d.letter.Session.Client, &d.org.Settings.AdmissionSettings)
 	if c := d.belief.claim; c != nil {
 		d.note("belief: %s %s", c.Source, c.By)
@@ -421,7 +422,7 @@ func (d *decider) store() error {
 	row := letterRow{
 		organisation: d.org.ID, letter: d.letter.ID, receivedAt: d.letter.ReceivedAt,
 		mailFrom: d.letter.MailFrom.String(), rcptTo: joinAddresses(d.recipients), fromAddress: d.from.String(),
-		subject: clip(d.content.Subject, maxSubject), messageID: clip(d.content.MessageID, maxMessageID), kind: string(d.content.Kind),
+		subject: octets.Clip(d.content.Subject, maxSubject), messageID: octets.Clip(d.content.MessageID, maxMessageID), kind: string(d.content.Kind),
 		outcome: d.outcome, size: len(d.letter.Raw), received: d.letter.Received, parserVersion: message.ParserVersion,
 		problem: cmp.Or(d.heldFor, d.problem), dedupe: d.dedupe, encoding: d.coding, raw: d.raw,
 	}

@@ -3,6 +3,7 @@ package ticketing
 import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/octets"
 	"mxdesk/ticketing/command"
 	"mxdesk/ticketing/guard"
 )
@@ -77,7 +78,7 @@ func (p *parcel) sort() {
 	if number, rest, ok := command.TicketTag(subject); ok {
 		p.tag, subject = number, rest
 	}
-	p.subject, p.commands = command.Parse(clip(subject, maxSubject))
+	p.subject, p.commands = command.Parse(octets.Clip(subject, maxSubject))
 	p.sortSender()
 	p.sortCopied()
 }

@@ -3,11 +3,11 @@ package ticketing
 import (
 	"crypto/sha256"
 	"strings"
-	"unicode/utf8"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/octets"
 )
 
 const (
@@ -47,27 +47,16 @@ func (d *decider) post(t *Ticket, kind EntryKind, thirdParty bool) Entry {
 
 // setContent makes the entry say what was read of its letter.
 func (e *Entry) setContent(c *message.Content) {
-	e.Body, e.FullText, e.HTML, e.MailKind = clip(c.ReplyText, maxEntryBytes), "", c.HTML, ""
+	e.Body, e.FullText, e.HTML, e.MailKind = octets.Clip(c.ReplyText, maxEntryBytes), "", c.HTML, ""
 	if len(e.HTML) > maxEntryBytes {
 		e.HTML = "" // cut HTML is broken HTML; the letter itself is kept
 	}
-	if full := clip(c.Text, maxEntryBytes); full != e.Body {
+	if full := octets.Clip(c.Text, maxEntryBytes); full != e.Body {
 		e.FullText = full
 	}
 	if c.Kind != message.Human {
 		e.MailKind = string(c.Kind)
 	}
-}
-
-// clip cuts s to at most n bytes, between two characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
 
 func joinAddresses(list []address.Address) string {

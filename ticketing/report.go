@@ -12,6 +12,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/octets"
 	reports "mxdesk/internal/report"
 )
 
@@ -110,7 +111,7 @@ func readReport(r Report, domains []string, raw []byte) (Report, []ReportLine) {
 	case errors.Is(err, errForeign):
 		r.State, r.Problem = ReportForeign, err.Error()
 	default:
-		r.State, r.Problem = ReportMalformed, clip(message.CleanLine(err.Error()), maxSubject)
+		r.State, r.Problem = ReportMalformed, octets.Clip(message.CleanLine(err.Error()), maxSubject)
 	}
 	return r, lines
 }

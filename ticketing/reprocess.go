@@ -11,6 +11,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/internal/octets"
 	"mxdesk/ticketing/command"
 )
 
@@ -130,7 +131,7 @@ func (s *Service) reread(ctx context.Context, organisation int32, letter id.ID, 
 		if changed, err = queueReread(ctx, tx, b, organisation, letter, c); err != nil {
 			return err
 		}
-		b.Queue(sqlUpdateLetterRead, organisation, letter, string(c.Kind), clip(c.Subject, maxSubject), message.ParserVersion)
+		b.Queue(sqlUpdateLetterRead, organisation, letter, string(c.Kind), octets.Clip(c.Subject, maxSubject), message.ParserVersion)
 		if l.Outcome == UnprocessedBy {
 			changed = true
 			if subject := ticketSubject(c); subject != "" {
@@ -187,6 +188,6 @@ func ticketSubject(c *message.Content) string {
 	if _, rest, ok := command.TicketTag(subject); ok {
 		subject = rest
 	}
-	clean, _ := command.Parse(clip(subject, maxSubject))
+	clean, _ := command.Parse(octets.Clip(subject, maxSubject))
 	return clean
 }

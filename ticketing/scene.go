@@ -6,6 +6,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/octets"
 	"mxdesk/ticketing/guard"
 	"mxdesk/ticketing/notify"
 )
@@ -95,7 +96,7 @@ func (s *scene) correspondent(a address.Address, name string) *Correspondent {
 	if strings.TrimSpace(name) == "" {
 		name = a.Local
 	}
-	c := &Correspondent{Organisation: s.org.ID, Address: a, Person: id.New(), Name: clip(name, maxName), fresh: true}
+	c := &Correspondent{Organisation: s.org.ID, Address: a, Person: id.New(), Name: octets.Clip(name, maxName), fresh: true}
 	c.Auto = c.Auto.at(s.now)
 	s.addresses[k] = c
 	s.customers = append(s.customers, c)

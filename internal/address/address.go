@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"mxdesk/internal/octets"
 )
 
 // Limits in octets: RFC 5321 sections 4.5.3.1.1 to 4.5.3.1.3 (a path is 256 with its brackets).
@@ -61,7 +63,9 @@ func (a Address) String() string {
 func (a Address) Key() string { return strings.ToLower(a.String()) }
 
 // ASCII tells whether the address can be sent to a host without SMTPUTF8 (RFC 6531).
-func (a Address) ASCII() bool { return isASCII(a.Local) && isASCII(a.Domain) }
+func (a Address) ASCII() bool {
+	return octets.IsASCII([]byte(a.Local)) && octets.IsASCII([]byte(a.Domain))
+}
 
 // Parse reads the content of a path (RFC 5321 section 4.1.2, RFC 6531 section 3.3) without its brackets: the
 // local part, quoted or not, an '@', and a domain or an address literal. Source routes, comments and
@@ -101,7 +105,7 @@ func ParseDomain(s string) (string, error) {
 	if s == "" {
 		return "", fmt.Errorf("%w: no domain", ErrSyntax)
 	}
-	if !isASCII(s) {
+	if !octets.IsASCII([]byte(s)) {
 		a, err := idna.Lookup.ToASCII(s)
 		if err != nil {
 			return "", fmt.Errorf("%w: the domain is no internationalised name", ErrSyntax)
@@ -191,15 +195,6 @@ func isDotString(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c <= ' ' || c == 0x7f || strings.IndexByte(`()<>[]:;@\,"`, c) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
 			return false
 		}
 	}

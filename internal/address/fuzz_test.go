@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mxdesk/internal/id"
+	"mxdesk/internal/octets"
 )
 
 // FuzzSigned: what is believed to be ours is written in one way only, but for the case of letters.
@@ -51,7 +52,7 @@ func FuzzDomain(f *testing.F) {
 			return
 		}
 		again, err := ParseDomain(d)
-		if err != nil || again != d || len(d) > MaxDomain || !isASCII(d) || strings.ContainsAny(d, " \t\r\n\x00\"'{},;") {
+		if err != nil || again != d || len(d) > MaxDomain || !octets.IsASCII([]byte(d)) || strings.ContainsAny(d, " \t\r\n\x00\"'{},;") {
 			t.Fatalf("%q becomes %q, then %q, %v", s, d, again, err)
 		}
 	})

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"mxdesk/internal/octets"
 )
 
 // found is an address in a line, and where it stands there: line[start:end].
@@ -115,7 +117,7 @@ func fieldAddress(value string) string {
 	}
 	value = unquote(unescape(strings.Trim(value, "<> \t',;")))
 	if strings.ContainsAny(value, " \t") {
-		if f := findAddresses(head(value, maxField)); len(f) > 0 {
+		if f := findAddresses(octets.Clip(value, maxField)); len(f) > 0 {
 			value = f[0].addr // a comment, or a command line, beside it
 		}
 	}

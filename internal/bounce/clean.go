@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"mxdesk/internal/octets"
 )
 
 // Limits on what a stranger can make us read and keep.
@@ -17,21 +19,10 @@ const (
 	maxScan       = 8000 // bytes searched for words
 )
 
-// head returns at most n bytes of s, cut between characters.
-func head(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
 // clean makes one line of s: valid UTF-8, white space squashed, no control or format
 // characters, at most n bytes.
 func clean(s string, n int) string {
-	s = head(s, 4*n)
+	s = octets.Clip(s, 4*n)
 	var b strings.Builder
 	space := false
 	for _, r := range s {
@@ -56,7 +47,7 @@ func clean(s string, n int) string {
 
 // lines splits a text into lines without their ends, and no more than maxLines of them.
 func lines(s string) []string {
-	s = strings.ReplaceAll(head(s, maxText), "\r\n", "\n")
+	s = strings.ReplaceAll(octets.Clip(s, maxText), "\r\n", "\n")
 	l := strings.SplitN(s, "\n", maxLines+1)
 	if len(l) > maxLines {
 		l = l[:maxLines]

@@ -4,6 +4,8 @@ import (
 	_ "embed" // the signs
 	"strings"
 	"sync"
+
+	"mxdesk/internal/octets"
 )
 
 //go:embed notices.txt
@@ -49,7 +51,7 @@ func begins(s, list string) bool {
 
 // squash makes s one line in lower case, at most n bytes of it.
 func squash(s string, n int) string {
-	return strings.ReplaceAll(strings.ToLower(strings.Join(strings.Fields(head(s, n)), " ")), "’", "'")
+	return strings.ReplaceAll(strings.ToLower(strings.Join(strings.Fields(octets.Clip(s, n)), " ")), "’", "'")
 }
 
 // author returns all that a letter says of who sent it.
@@ -68,7 +70,7 @@ func fieldValues(in *Input, name string, n int) []string {
 	}
 	var list []string
 	for _, v := range first(in.Header(name), n) {
-		list = append(list, head(v, maxField))
+		list = append(list, octets.Clip(v, maxField))
 	}
 	return list
 }
@@ -102,7 +104,7 @@ func failedRecipients(in *Input) []string {
 	}
 	var list []string
 	for _, v := range first(in.Header("X-Failed-Recipients"), maxRecipients) {
-		for part := range strings.SplitSeq(head(v, maxText), ",") {
+		for part := range strings.SplitSeq(octets.Clip(v, maxText), ",") {
 			list = appendAddresses(list, part)
 		}
 	}
@@ -137,7 +139,7 @@ func speaksForReport(in *Input, said []string, failed []string) bool {
 // evident reports whether a text holds what only delivery notices have: codes, or an address
 // in a list.
 func evident(said []string) bool {
-	text := head(strings.Join(said, "\n"), maxScan)
+	text := octets.Clip(strings.Join(said, "\n"), maxScan)
 	if len(statuses(text, 1)) > 0 {
 		return true
 	}

@@ -2,6 +2,8 @@ package bounce
 
 import (
 	"strings"
+
+	"mxdesk/internal/octets"
 )
 
 // isStatusPart reports whether a part holds the fields of RFC 3464 or RFC 6533.
@@ -149,7 +151,7 @@ func dsnText(in *Input) string {
 	var b strings.Builder
 	for _, p := range in.Parts {
 		if isStatusPart(p.Type) && b.Len() < maxText {
-			b.WriteString(head(string(p.Data[:min(len(p.Data), maxText)]), maxText))
+			b.WriteString(octets.Clip(string(p.Data[:min(len(p.Data), maxText)]), maxText))
 			b.WriteString("\n\n")
 		}
 	}

@@ -1,6 +1,10 @@
 package bounce
 
-import "strings"
+import (
+	"strings"
+
+	"mxdesk/internal/octets"
+)
 
 // parseFeedback reads a feedback report (RFC 5965), or one of the forms that come without
 // the fields: the complaint of Outlook.com, and the unsubscription that Apple Mail sends.
@@ -38,7 +42,7 @@ func complaint(in *Input) bool {
 
 // optOut recognises the letter that a mail program sends when its user presses "unsubscribe".
 func optOut(in *Input) *Report {
-	text := strings.ToLower(head(in.Text, 1000))
+	text := strings.ToLower(octets.Clip(in.Text, 1000))
 	if strings.EqualFold(strings.TrimSpace(in.Subject), "unsubscribe") && automatic(in) &&
 		strings.Contains(text, "sent this email to unsubscribe from") {
 		return &Report{Kind: Feedback, FeedbackType: "opt-out"}

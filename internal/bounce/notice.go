@@ -3,6 +3,8 @@ package bounce
 import (
 	"slices"
 	"strings"
+
+	"mxdesk/internal/octets"
 )
 
 // mention is an address in a notice, the line it stands in, and how sure the form makes it that
@@ -234,7 +236,7 @@ func expandedFrom(said []string, addr string, list []mention) string {
 			_, rest, ok = strings.Cut(text, "generated from")
 		}
 		if ok {
-			if f := findAddresses(head(rest, maxField)); len(f) > 0 {
+			if f := findAddresses(octets.Clip(rest, maxField)); len(f) > 0 {
 				return clean(f[0].addr, maxAddress)
 			}
 		}
@@ -272,7 +274,7 @@ func replies(text string) []string {
 	var out []string
 	last := ""
 	open := false
-	for line := range strings.SplitSeq(head(text, 2*maxScan), "\n") {
+	for line := range strings.SplitSeq(octets.Clip(text, 2*maxScan), "\n") {
 		if strings.TrimSpace(line) == "" {
 			open = false
 			continue
@@ -289,9 +291,9 @@ func replies(text string) []string {
 			if len(out) == maxReplies {
 				return out
 			}
-			out, open, last = append(out, head(line, maxDiagnostic)), true, code
+			out, open, last = append(out, octets.Clip(line, maxDiagnostic)), true, code
 		case open && len(out[len(out)-1]) < maxDiagnostic:
-			out[len(out)-1] += " " + head(strings.TrimSpace(line), maxDiagnostic)
+			out[len(out)-1] += " " + octets.Clip(strings.TrimSpace(line), maxDiagnostic)
 		}
 	}
 	return out

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"mxdesk/internal/octets"
 )
 
 //go:embed phrases.txt
@@ -167,7 +169,7 @@ func (f fragment) after(text string) int {
 // repeated within sentences, and an address may be called "mailbox-full".
 func words(s string) string {
 	var b strings.Builder
-	for w := range strings.FieldsSeq(head(s, maxScan)) {
+	for w := range strings.FieldsSeq(octets.Clip(s, maxScan)) {
 		w = strings.Trim(strings.ReplaceAll(w, "’", "'"), "<>\"'`“”«»„")
 		if strings.Trim(w, "0123456789.-#[](){}:;,") == "" {
 			continue

@@ -3,6 +3,8 @@ package bounce
 import (
 	"encoding/json"
 	"strings"
+
+	"mxdesk/internal/octets"
 )
 
 // notification is what Amazon SES publishes about a letter, and SNS sends on by mail.
@@ -48,7 +50,7 @@ type snsRecipient struct {
 // parseSNS reads a notification of Amazon SES that SNS has sent by mail, as plain JSON or in
 // its envelope. It returns nil for any other letter.
 func parseSNS(in *Input) *Report {
-	text := strings.TrimSpace(head(in.Text, maxText))
+	text := strings.TrimSpace(octets.Clip(in.Text, maxText))
 	if !strings.HasPrefix(text, "{") || !strings.Contains(text, "otificationType") && !strings.Contains(text, "eventType") {
 		return nil
 	}

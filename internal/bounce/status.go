@@ -1,6 +1,10 @@
 package bounce
 
-import "strings"
+import (
+	"strings"
+
+	"mxdesk/internal/octets"
+)
 
 // firstStatus returns the first enhanced status code of s (RFC 3463), or "".
 func firstStatus(s string) string {
@@ -89,7 +93,7 @@ func unitFollows(s string) bool {
 // 4.4.7 message expired <421 4.4.2 connection timed out>" is about the 421.
 func pickCode(s, status string) string {
 	first := ""
-	for _, c := range smtpCodes(head(s, maxScan), 20) {
+	for _, c := range smtpCodes(octets.Clip(s, maxScan), 20) {
 		if status != "" && c[0] == status[0] {
 			return c
 		}
@@ -111,7 +115,7 @@ func pickStatus(field, words string) string {
 	if !generic(field) {
 		return field
 	}
-	for _, s := range statuses(head(words, maxScan), 8) {
+	for _, s := range statuses(octets.Clip(words, maxScan), 8) {
 		if field == "" && s[0] != '2' || field != "" && s[0] == field[0] && !generic(s) {
 			return s
 		}

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
+
+	"mxdesk/internal/octets"
 )
 
 // Limits of guessing a charset, which is slow: how much of one text the detector sees, and of all texts of a letter.
@@ -54,7 +56,7 @@ func (d *decoder) lookup(name string) encoding.Encoding {
 // the bytes are not in it.
 func (d *decoder) charset(b []byte, declared string) (s string, ok bool) {
 	name := charsetName(declared)
-	ascii := isASCII(b)
+	ascii := octets.IsASCII(b)
 	switch name {
 	case "", "us-ascii", "utf-8":
 		if ascii && bytes.IndexByte(b, 0x1b) < 0 {
@@ -113,7 +115,7 @@ func (d *decoder) guess(b []byte) string {
 			return string(out)
 		}
 	}
-	if isASCII(b) {
+	if octets.IsASCII(b) {
 		return string(b)
 	}
 	out, err := charmap.Windows1252.NewDecoder().Bytes(b)
@@ -316,19 +318,4 @@ func decodeUTF7(b []byte) string {
 
 func isBase64(c byte) bool {
 	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/'
-}
-
-func isASCII(b []byte) bool {
-	for len(b) >= 8 {
-		if (b[0]|b[1]|b[2]|b[3]|b[4]|b[5]|b[6]|b[7])&0x80 != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"mxdesk/internal/octets"
 )
 
 // maxBlock is the most lines of a quoted header.
@@ -76,7 +78,7 @@ func labelOf(s string) labelKind {
 	}
 	var buf [maxLabel]byte
 	name := strings.Trim(s[:colon], "*_| \t")
-	if isASCIIString(name) {
+	if octets.IsASCII([]byte(name)) {
 		return labels[string(appendLower(buf[:0], name))]
 	}
 	return labels[strings.ToLower(name)]

@@ -4,6 +4,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"mxdesk/internal/octets"
 )
 
 // contentField is a Content-Type or Content-Disposition: a value and its parameters (RFC 2045 section 5.1).
@@ -50,7 +52,7 @@ func (d *decoder) contentField(raw []byte) contentField {
 	c.params = d.join2231(c.params)
 	for j := range c.params {
 		p := &c.params[j]
-		if strings.Contains(p.value, "=?") || !isASCIIString(p.value) {
+		if strings.Contains(p.value, "=?") || !octets.IsASCII([]byte(p.value)) {
 			p.value = d.words(p.value)
 		}
 	}
@@ -284,13 +286,4 @@ func appendPercent(dst []byte, s string) []byte {
 		dst = append(dst, s[i])
 	}
 	return dst
-}
-
-func isASCIIString(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

@@ -3,6 +3,8 @@ package message
 import (
 	"strings"
 	"unicode/utf8"
+
+	"mxdesk/internal/octets"
 )
 
 // The words by which mail programs mark quoted letters, in lower case. A language is added by adding its words.
@@ -136,7 +138,7 @@ func phraseSet(s string) map[string]bool {
 // visible removes what is not seen but stands in the way of comparing: direction marks, zero-width characters, and
 // no-break spaces become spaces.
 func visible(s string) string {
-	if isASCIIString(s) {
+	if octets.IsASCII([]byte(s)) {
 		return strings.TrimSpace(s)
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {

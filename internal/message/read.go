@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"mxdesk/internal/bounce"
+	"mxdesk/internal/octets"
 )
 
 // ParserVersion is stored with everything that Read made. It grows when Read would give another answer for
@@ -128,7 +129,7 @@ func (r *reader) fields(h header, d *decoder) {
 
 // headerCharset is the charset of raw 8-bit text in the header: that of the body, unless the body tells none.
 func headerCharset(d *decoder, block []byte, declared string) string {
-	if name := charsetName(declared); name != "" && name != "us-ascii" && name != "utf-8" || isASCII(block) || utf8.Valid(block) {
+	if name := charsetName(declared); name != "" && name != "us-ascii" && name != "utf-8" || octets.IsASCII(block) || utf8.Valid(block) {
 		return declared
 	}
 	if name := d.detect(block); name != "" {

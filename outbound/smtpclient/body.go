@@ -2,9 +2,10 @@ package smtpclient
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"mxdesk/internal/octets"
 )
 
 // ErrBody is wrapped by the error for a letter that may not go over the wire. It is a mistake of
@@ -36,7 +37,7 @@ func CheckBody(body []byte) (eightBit bool, err error) {
 		if bytes.IndexByte(line, '\r') >= 0 {
 			return false, fmt.Errorf("%w: a bare CR in line %d", ErrBody, n)
 		}
-		eightBit = eightBit || !isASCII(line)
+		eightBit = eightBit || !octets.IsASCII(line)
 	}
 	return eightBit, nil
 }
@@ -45,21 +46,6 @@ var (
 	crlf    = []byte("\r\n")
 	lineDot = []byte("\n.")
 )
-
-func isASCII(b []byte) bool {
-	for len(b) >= 8 {
-		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
 
 // blocks gathers small pieces into large writes. Its buffer keeps room for the final dot.
 type blocks struct {
