@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	miekg "github.com/miekg/dns"
-
 	"mxdesk/internal/dns"
 	"mxdesk/internal/dnscheck"
 	"mxdesk/internal/selfcheck"
@@ -42,25 +40,9 @@ func newPublishing(t *testing.T) *publishing {
 // publish publishes what a zone file says.
 func (p *publishing) publish(text string) {
 	p.t.Helper()
-	zone := dns.Fake{}
-	for name, r := range p.zone {
-		zone[name] = r
-	}
-	parser := miekg.NewZoneParser(strings.NewReader(text), ".", "")
-	parser.SetDefaultTTL(60)
-	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
-		name := strings.TrimSuffix(rr.Header().Name, ".")
-		r := zone[name]
-		switch rr := rr.(type) {
-		case *miekg.MX:
-			r.MX = append(r.MX, dns.MX{Preference: rr.Preference, Host: strings.TrimSuffix(rr.Mx, ".")})
-		case *miekg.TXT:
-			r.TXT = append(r.TXT, strings.Join(rr.Txt, ""))
-		}
-		zone[name] = r
-	}
-	if err := parser.Err(); err != nil {
-		p.t.Fatalf("no zone file: %v\n%s", err, text)
+	zone, err := p.zone.WithZoneFile(text)
+	if err != nil {
+		p.t.Fatalf("%v\n%s", err, text)
 	}
 	p.zone = zone
 	p.server.Set(zone)

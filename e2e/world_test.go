@@ -17,12 +17,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	miekg "github.com/miekg/dns"
 
 	"mxdesk/internal/dns"
 )
@@ -158,24 +155,9 @@ func (w *world) publish(t testing.TB, host, ip, lines string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	zone := maps.Clone(w.zone)
-	zone[host] = dns.Records{A: []string{ip}}
-	zone[ip] = dns.Records{PTR: []string{host}}
-	parser := miekg.NewZoneParser(strings.NewReader(lines), ".", "mxdesk dns")
-	parser.SetDefaultTTL(60)
-	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
-		name := strings.TrimSuffix(rr.Header().Name, ".")
-		r := zone[name]
-		switch rr := rr.(type) {
-		case *miekg.MX:
-			r.MX = append(r.MX, dns.MX{Preference: rr.Preference, Host: strings.TrimSuffix(rr.Mx, ".")})
-		case *miekg.TXT:
-			r.TXT = append(r.TXT, strings.Join(rr.Txt, ""))
-		default:
-			t.Fatalf("mxdesk dns printed %s, which the stories cannot publish", rr)
-		}
-		zone[name] = r
-	}
-	if err := parser.Err(); err != nil {
+	zone[host], zone[ip] = dns.Records{A: []string{ip}}, dns.Records{PTR: []string{host}}
+	zone, err := zone.WithZoneFile(lines)
+	if err != nil {
 		t.Fatalf("mxdesk dns printed no zone file: %v\n%s", err, lines)
 	}
 	w.zone = zone
