@@ -10,7 +10,7 @@ import (
 )
 
 // WithZoneFile is a Fake that also has the records of a zone file (RFC 1035 section 5): what `mxdesk dns` prints can be published
-// in a test. f stays as it is, because a Server may read it. A record of another kind than these is an error.
+// in a test. f stays as it is, because a Server may read it. Anything but addresses, MX, TXT and PTR records is an error.
 func (f Fake) WithZoneFile(text string) (Fake, error) {
 	zone := maps.Clone(f)
 	if zone == nil {
