@@ -89,7 +89,7 @@ func FuzzName(f *testing.F) {
 			t.Fatalf("%q: %q", s, ASCII(s))
 		}
 		name := canonical(s)
-		if !valid(name) {
+		if !IsName(name) {
 			return
 		}
 		wire, err := new(dns.Msg).SetQuestion(presentation(name), dns.TypeA).Pack()

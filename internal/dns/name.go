@@ -13,9 +13,9 @@ import (
 // canonical is the form of a name by which it is looked up: lower case, no trailing dot.
 func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// valid tells whether a name can exist at all (RFC 1035 section 2.3.4). Bytes are not restricted: SPF macros
+// IsName tells whether a name can exist at all (RFC 1035 section 2.3.4). Bytes are not restricted: SPF macros
 // make names that are no host names.
-func valid(name string) bool {
+func IsName(name string) bool {
 	if name == "" || len(name) > 253 {
 		return false
 	}
@@ -36,7 +36,7 @@ func isHostName(name string) bool {
 			return false
 		}
 	}
-	return valid(name)
+	return IsName(name)
 }
 
 // reverse is the name under which the PTR record of an address stands (RFC 1035 section 3.5, RFC 3596 section 2.5).

@@ -135,7 +135,7 @@ func (s *System) lookup(ctx context.Context, name string, typ uint16) ([]dns.RR,
 		return nil, false, err
 	}
 	q := question{canonical(name), typ}
-	if !valid(q.name) {
+	if !IsName(q.name) {
 		return nil, false, fmt.Errorf("%w: not a name that can exist", ErrNoDomain)
 	}
 	f, err := s.take(q)

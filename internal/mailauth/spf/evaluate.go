@@ -106,7 +106,7 @@ func (e *evaluation) matches(ctx context.Context, d *directive, domain string, d
 	if d.name == "include" {
 		return e.includes(ctx, target, depth)
 	}
-	if !isName(target) {
+	if !dns.IsName(target) {
 		return false, "" // section 4.8
 	}
 	switch d.name {
@@ -177,7 +177,7 @@ func (e *evaluation) matchesMX(ctx context.Context, d *directive, name string) (
 		return false, message.PermError
 	}
 	for _, h := range hosts {
-		if !isName(h.Host) { // the null MX
+		if !dns.IsName(h.Host) { // the null MX
 			continue
 		}
 		ips, _, err := e.resolver.IPFamily(ctx, h.Host, e.ip.Is6())
@@ -222,7 +222,7 @@ func (e *evaluation) clientNames(ctx context.Context) []string {
 	}
 	for _, name := range names[:min(len(names), maxHosts)] {
 		name = strings.TrimSuffix(name, ".")
-		if !isName(name) {
+		if !dns.IsName(name) {
 			continue
 		}
 		ips, _, err := e.resolver.IPFamily(ctx, name, e.ip.Is6())
@@ -259,7 +259,7 @@ func (e *evaluation) clientName(ctx context.Context, domain string) string {
 // explain makes the text a fail is explained with (section 6.2), "" when anything is wrong with it.
 func (e *evaluation) explain(ctx context.Context, v verdict) string {
 	name := e.expandName(ctx, v.exp, v.domain)
-	if !isName(name) {
+	if !dns.IsName(name) {
 		return ""
 	}
 	texts, _, err := e.resolver.TXT(ctx, name)

@@ -72,20 +72,7 @@ func newEvaluation(r dns.Resolver, q Query) *evaluation {
 
 // isCheckable tells whether there can be a policy for the domain: a name of several labels (section 4.3).
 func isCheckable(domain string) bool {
-	return strings.IndexByte(domain, '.') > 0 && isName(domain) && !strings.HasPrefix(domain, "[")
-}
-
-// isName tells whether the DNS can be asked for the name at all.
-func isName(s string) bool {
-	if s == "" || len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 {
-			return false
-		}
-	}
-	return true
+	return strings.IndexByte(domain, '.') > 0 && dns.IsName(domain) && !strings.HasPrefix(domain, "[")
 }
 
 // clean makes a text from outside fit to be shown: visible ASCII and spaces, at most 512 octets.
