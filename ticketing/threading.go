@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"mxdesk/internal/id"
@@ -43,7 +44,7 @@ type threadDecision struct {
 func thread(in threadInput) threadDecision {
 	var d threadDecision
 	for _, number := range in.signed {
-		if t := in.find(number); t != nil && !contains(d.tickets, t) {
+		if t := in.find(number); t != nil && !slices.Contains(d.tickets, t) {
 			d.tickets = append(d.tickets, t)
 		}
 	}
@@ -106,13 +107,4 @@ func (d *threadDecision) note(rule string, tried bool, why string) {
 	if tried {
 		d.trace = append(d.trace, "thread: "+rule+" "+why)
 	}
-}
-
-func contains(tickets []*Ticket, t *Ticket) bool {
-	for _, have := range tickets {
-		if have == t {
-			return true
-		}
-	}
-	return false
 }

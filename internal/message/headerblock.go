@@ -63,13 +63,7 @@ func (s *splitter) ruledOff(i int) bool { return s.aboveRule(i) < i }
 func labelOf(s string) labelKind {
 	const maxLabel = 40
 	s = strings.TrimLeft(s, "*_|· \t")
-	colon, size := -1, 1
-	for i, r := range s[:min(len(s), maxLabel)] {
-		if r == ':' || r == '：' {
-			colon, size = i, utf8.RuneLen(r)
-			break
-		}
-	}
+	colon, size := colonIn(s[:min(len(s), maxLabel)])
 	if colon <= 0 {
 		return 0
 	}

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -49,18 +50,9 @@ type reader struct {
 }
 
 func (r *reader) warn(code, detail string) {
-	if w := code + ": " + detail; len(r.c.Warnings) < maxWarnings && !contains(r.c.Warnings, w) {
+	if w := code + ": " + detail; len(r.c.Warnings) < maxWarnings && !slices.Contains(r.c.Warnings, w) {
 		r.c.Warnings = append(r.c.Warnings, w)
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *reader) read(raw []byte) {

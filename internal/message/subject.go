@@ -91,13 +91,7 @@ func cutPrefix(s string) string {
 // prefixWord reads a prefix at the start of s: its word in lower case, "" if there is none, and what follows.
 func prefixWord(s string) (word, rest string, found bool) {
 	const maxPrefix = 48
-	colon, size := -1, 0
-	for i, r := range s[:min(len(s), maxPrefix)] {
-		if r == ':' || r == '：' {
-			colon, size = i, utf8.RuneLen(r)
-			break
-		}
-	}
+	colon, size := colonIn(s[:min(len(s), maxPrefix)])
 	if colon <= 0 {
 		return "", s, false
 	}
@@ -113,4 +107,14 @@ func prefixWord(s string) (word, rest string, found bool) {
 		return "", s, false // "R2: the robot" is a name
 	}
 	return word, strings.TrimSpace(s[colon+size:]), true
+}
+
+// colonIn finds the first colon, also that of East Asian scripts, and its size in octets; at is -1 when there is none.
+func colonIn(s string) (at, size int) {
+	for i, r := range s {
+		if r == ':' || r == '：' {
+			return i, utf8.RuneLen(r)
+		}
+	}
+	return -1, 0
 }
