@@ -51,9 +51,10 @@ type session struct {
 	host   string
 	ip     string
 	policy string
-	relay  bool // a smart host, not one that the DNS names for the domain
-	secure bool // it was made for letters that require TLS
-	lax    bool // it was made for one that takes any
+	domain string // whose letters it carries
+	relay  bool   // a smart host, not one that the DNS names for the domain: it carries those for every other, too
+	secure bool   // it was made for letters that require TLS
+	lax    bool   // it was made for one that takes any
 	reused bool
 	timer  *time.Timer // while idle
 }
@@ -132,15 +133,22 @@ func (s *SMTP) drop(lane string, c *session) bool {
 	return false
 }
 
-// take gives an idle connection of the lane, the one used last, or nil.
-func (s *SMTP) take(lane string) *session {
+// leadsTo tells whether the connection may carry letters for the domain.
+func (c *session) leadsTo(domain string) bool { return c.relay || c.domain == domain }
+
+// take gives an idle connection of the lane for the domain, the one used last, or nil.
+func (s *SMTP) take(lane, domain string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := s.idle[lane]
-	if len(list) == 0 {
+	var c *session
+	for _, other := range s.idle[lane] {
+		if other.leadsTo(domain) {
+			c = other
+		}
+	}
+	if c == nil {
 		return nil
 	}
-	c := list[len(list)-1]
 	c.timer.Stop() // if it runs already, expire finds nothing
 	s.drop(lane, c)
 	c.reused = true
@@ -178,7 +186,8 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		}
 		if err == nil {
 			return &session{
-				client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host), relay: t.Host.Trusted, secure: secure,
+				client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host),
+				domain: domain, relay: t.Host.Relay, secure: secure,
 			}, nil
 		}
 		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
@@ -275,19 +284,19 @@ func (c *smtpConnection) SendAll(ctx context.Context, l *Letter, to []address.Ad
 	return out
 }
 
-// open gives the connection for the next letter. One that lay idle is used again.
-func (c *smtpConnection) open(ctx context.Context, l *Letter) (*session, error) {
-	if c.session != nil && (c.session.secure != l.RequireTLS || c.session.lax != l.AnyTLS) {
+// open gives the connection for the next letter, which goes to the domain. One that lay idle is used again.
+func (c *smtpConnection) open(ctx context.Context, l *Letter, domain string) (*session, error) {
+	if c.session != nil && (c.session.secure != l.RequireTLS || c.session.lax != l.AnyTLS || !c.session.leadsTo(domain)) {
 		c.Close()
 	}
 	if c.session == nil && !l.AnyTLS {
-		c.session = c.smtp.take(c.pool(l.RequireTLS))
+		c.session = c.smtp.take(c.pool(l.RequireTLS), domain)
 	}
 	if c.session == nil {
 		if l.AnyTLS {
 			ctx = route.AnyTLS(ctx)
 		}
-		s, err := c.smtp.connect(ctx, l.To.Domain, c.hosts, l.RequireTLS)
+		s, err := c.smtp.connect(ctx, domain, c.hosts, l.RequireTLS)
 		if err != nil {
 			return nil, err
 		}
@@ -303,17 +312,22 @@ func (c *smtpConnection) open(ctx context.Context, l *Letter) (*session, error) 
 func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []address.Address) (list []Attempt, more []bool) {
 	list = make([]Attempt, len(to))
 	for {
-		s, err := c.open(ctx, l)
+		s, err := c.open(ctx, l, to[0].Domain)
 		if err != nil {
 			a := connectFailed(err, l.RequireTLS)
-			for i := range list {
-				list[i] = a
+			more = make([]bool, len(to))
+			for i := range list { // what the DNS says of one domain ends nothing for another
+				list[i], more[i] = a, a.Result == ResultFailed && to[i].Domain != to[0].Domain
 			}
-			return list, nil
+			return list, more
 		}
-		res := s.client.Send(ctx, smtpclient.Envelope{
+		env := smtpclient.Envelope{
 			From: l.From, Recipients: to, UTF8: !asciiHeader(l.Body), RequireTLS: l.RequireTLS, ID: l.Delivery.String(),
-		}, l.Body)
+		}
+		if !s.relay {
+			env.Domain = s.domain
+		}
+		res := s.client.Send(ctx, env, l.Body)
 		stale := s.reused && res.Err != nil && ctx.Err() == nil
 		for i, fate := range res.Recipients {
 			stale = stale && fate.Status == smtpclient.Deferred

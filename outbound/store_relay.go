@@ -200,19 +200,17 @@ UPDATE deliveries d
   FROM unnest($1::int[], $2::uuid[], $3::text[]) AS w (organisation_id, delivery_id, lane)
  WHERE d.organisation_id = w.organisation_id AND d.delivery_id = w.delivery_id AND d.lease_owner = $4`
 
-// moveLeased moves the deliveries of a batch that belong to another lane, and returns the others. Only lanes of
-// organisations' own are looked at: the others never change.
+// moveLeased moves the deliveries of a batch that belong to another lane, and returns the others: an organisation changed its
+// relay, or the operator the transport of all.
 func (q *Queue) moveLeased(ctx context.Context, b batch) (stay []lease, err error) {
 	if err := q.refreshRelays(ctx, relayAge); err != nil {
 		return nil, err
 	}
-	_, own := ownerOf(b.lane)
 	var organisations []int32
 	var ids []id.ID
 	var lanes []string
 	for _, l := range b.leases {
-		to, err := address.Parse(l.Recipient)
-		if _, has := q.relay(l.OrganisationID); err == nil && (own || has) {
+		if to, err := address.Parse(l.Recipient); err == nil {
 			if lane := q.lane(l.OrganisationID, to); lane != b.lane {
 				organisations, ids, lanes = append(organisations, l.OrganisationID), append(ids, l.DeliveryID), append(lanes, lane)
 				continue

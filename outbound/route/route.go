@@ -40,6 +40,7 @@ type Host struct {
 	Authentic bool                  // every DNS answer on the way here was vouched for by a validating resolver
 	CertName  string                // the name to ask a certificate for, if it is another than Name: DANE's, of an alias
 	Trusted   bool                  // configured by the operator: may be a private address
+	Relay     bool                  // a smart host: it takes letters for every domain
 	Published Published             // what there is to report on
 
 	named bool // the answer that names the host was vouched for, whatever is true of its addresses
@@ -131,7 +132,7 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 // Via finds the addresses of a smart host. Its errors are always temporary: a mistake in our own
 // configuration is no reason to give up a letter.
 func (r *Router) Via(ctx context.Context, s Smarthost) ([]Host, error) {
-	h := Host{Name: strings.Trim(s.Host, "[]"), Port: s.Port, TLS: s.TLS, Implicit: s.Implicit, Auth: s.Auth, Trusted: !s.Tenant}
+	h := Host{Name: strings.Trim(s.Host, "[]"), Port: s.Port, TLS: s.TLS, Implicit: s.Implicit, Auth: s.Auth, Trusted: !s.Tenant, Relay: true}
 	if ip, err := netip.ParseAddr(strings.TrimPrefix(h.Name, "IPv6:")); err == nil {
 		h.Addresses = []netip.Addr{ip}
 		return r.permitted(h)

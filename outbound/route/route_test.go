@@ -214,7 +214,7 @@ func TestVia(t *testing.T) {
 		if err != nil || len(hosts) != 1 {
 			t.Fatalf("%s: %v, %v", c.host, hosts, err)
 		}
-		if h := hosts[0]; h.Name != c.name || h.Addresses[0].String() != c.addr || h.Port != 587 || h.TLS != smtpclient.TLSVerified || !h.Implicit || h.Auth != auth || !h.Trusted {
+		if h := hosts[0]; h.Name != c.name || h.Addresses[0].String() != c.addr || h.Port != 587 || h.TLS != smtpclient.TLSVerified || !h.Implicit || h.Auth != auth || !h.Trusted || !h.Relay {
 			t.Errorf("%s: %+v", c.host, h)
 		}
 	}

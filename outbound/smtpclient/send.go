@@ -16,6 +16,7 @@ import (
 type Envelope struct {
 	From       address.Address // zero is the null reverse-path
 	Recipients []address.Address
+	Domain     string // whose recipients the server takes; the others are not tried. "": any
 	RequireTLS bool   // ask servers that know REQUIRETLS (RFC 8689) to pass it on over TLS alone; that this connection is safe is the caller's to see to
 	UTF8       bool   // the header holds UTF-8 (RFC 6532); addresses that need SMTPUTF8 are found without it
 	ID         string // our id of the delivery, printable ASCII: asked back in delivery reports where the server knows DSN (RFC 3461)
@@ -53,7 +54,7 @@ type Result struct {
 
 // Why a recipient was not tried at all. Only ErrNotTried is cured by trying again.
 var (
-	ErrNotTried   = errors.New("more recipients than the server takes at once")
+	ErrNotTried   = errors.New("not a recipient that the server takes together with these")
 	ErrTooLarge   = errors.New("letter is larger than the server takes")
 	ErrNoEightBit = errors.New("letter needs 8BITMIME, which the server does not offer")
 	ErrNoUTF8     = errors.New("address or header needs SMTPUTF8, which the server does not offer")
@@ -106,7 +107,11 @@ func (c *Client) Send(ctx context.Context, env Envelope, body []byte) Result {
 
 // plan finds the recipients that can be tried, and refuses what the server announced it would not take.
 func (t *transaction) plan() {
-	for i := range t.env.Recipients {
+	for i, rcpt := range t.env.Recipients {
+		if t.env.Domain != "" && rcpt.Domain != t.env.Domain {
+			t.fates[i] = Fate{Err: ErrNotTried}
+			continue
+		}
 		t.pending = append(t.pending, i)
 	}
 	if err := t.checkLetter(); err != nil {
