@@ -20,10 +20,11 @@ func (s *server) webServer() (stage, error) {
 	f := s.cfg.Web
 	c := web.Config{
 		Directory: s.directory, URL: webURL(s.cfg), MX: s.policyHosts(), Redirect: f.URL != "" && len(f.TLSListen) > 0,
-		Service: s.service, Exempt: f.ExemptNetworks, Log: s.log, Registerer: s.metrics,
+		Service: s.service, Exempt: f.ExemptNetworks, Proxies: f.ProxyNetworks, Log: s.log, Registerer: s.metrics,
 	}
 	listeners := web.ServerConfig{
-		MaxConnections: f.MaxConnections, MaxPerNetwork: f.MaxConnectionsPerNetwork, Exempt: f.ExemptNetworks,
+		MaxConnections: f.MaxConnections, MaxPerNetwork: f.MaxConnectionsPerNetwork,
+		Exempt:      slices.Concat(f.ExemptNetworks, f.ProxyNetworks), // a proxy's connections are everybody's
 		Certificate: s.certificateForWeb, Log: s.log, Registerer: s.metrics,
 	}
 	if s.acme != nil {

@@ -175,8 +175,11 @@ type Web struct {
 	MaxConnections int `toml:"max_connections" default:"1000" min:"1" max:"100000"`
 	// Connections at one time from one client network (IPv4 /32, IPv6 /64).
 	MaxConnectionsPerNetwork int `toml:"max_connections_per_network" default:"30" min:"1" max:"100000"`
-	// Networks that the limit per client network spares: those of proxies in front.
+	// Networks that the limits per client network spare, of connections and of downloads.
 	ExemptNetworks []netip.Prefix `toml:"exempt_networks" default:"127.0.0.0/8,::1/128"`
+	// Networks of proxies in front, which must add to X-Forwarded-For who asked them: the client is then the last one there that
+	// is no such proxy, and has limits of his own. With it, a Unix socket is a proxy's too. Empty: nobody's header is believed.
+	ProxyNetworks []netip.Prefix `toml:"proxy_networks"`
 }
 
 // Metrics is for those who watch the server.

@@ -27,7 +27,7 @@ const (
 // file sends an attachment to whoever has the link. A browser may only store it: what a stranger sent must not be shown as
 // if it were ours.
 func (s *Site) file(w http.ResponseWriter, r *http.Request) {
-	from := clientOf(r)
+	from := s.clientOf(r)
 	if !s.rate.allow(from, s.cfg.Clock()) {
 		w.Header().Set("Retry-After", "60")
 		http.Error(w, "Too many downloads. Please try again in a minute.", http.StatusTooManyRequests)
@@ -100,12 +100,6 @@ func disposition(name string) string {
 // isAttributeChar is attr-char of RFC 8187 section 3.2.1.
 func isAttributeChar(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("!#$&+-.^_`|~", c) >= 0
-}
-
-// clientOf is where a request came from; what came through a Unix socket is a proxy's, and has no address.
-func clientOf(r *http.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return a.Addr()
 }
 
 // rate counts what networks ask for within a minute.

@@ -20,5 +20,5 @@
 //
 // Dying here loses nothing: pages read the database, and what changes it does so in one transaction of ticketing.
 //
-// Reading order: site.go, mtasts.go, unsubscribe.go, attachment.go, server.go, limit.go.
+// Reading order: site.go, mtasts.go, unsubscribe.go, attachment.go, forwarded.go, server.go, limit.go.
 package web

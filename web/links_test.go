@@ -33,7 +33,7 @@ type pages struct {
 	now     atomic.Int64 // unix seconds
 }
 
-func newPages(t *testing.T) *pages {
+func newPages(t *testing.T, changes ...func(*Config)) *pages {
 	t.Helper()
 	ctx, log := context.Background(), slog.New(slog.NewTextHandler(io.Discard, nil))
 	p := &pages{t: t, pool: pgtest.New(t)}
@@ -64,8 +64,11 @@ func newPages(t *testing.T) *pages {
 		p.exec(`INSERT INTO participants (organisation_id, ticket_number, participant_no, person_id, role, address, name)
 			VALUES ($1, 1, $2, $3, $4, $5, $6)`, number, i+1, person, role, fmt.Sprintf("p%d@client.test", i+1), fmt.Sprintf("Person %d", i+1))
 	}
-	site := New(Config{Directory: directory, Service: p.service, Log: log, Clock: p.clock})
-	p.server = httptest.NewServer(site)
+	c := Config{Directory: directory, Service: p.service, Log: log, Clock: p.clock}
+	for _, change := range changes {
+		change(&c)
+	}
+	p.server = httptest.NewServer(New(c))
 	t.Cleanup(p.server.Close)
 	return p
 }

@@ -30,7 +30,8 @@ type Config struct {
 	Challenges http.Handler         // answers HTTP-01; nil: there is no ACME
 	Redirect   bool                 // send plain requests to URL: this server has TLS itself
 	Service    *ticketing.Service   // what links in letters do; nil: there are no such links
-	Exempt     []netip.Prefix       // client networks whose downloads are not limited: those of proxies in front
+	Exempt     []netip.Prefix       // client networks whose downloads are not limited
+	Proxies    []netip.Prefix       // networks of proxies in front, whose X-Forwarded-For is believed
 	Log        *slog.Logger         // nil: slog.Default()
 	Registerer prometheus.Registerer
 	Clock      func() time.Time // nil: time.Now
