@@ -131,7 +131,7 @@ func printLane(w io.Writer, l outbound.LaneInfo) {
 		fmt.Fprintf(w, ", %d failures, last %q", l.FailStreak, l.Error)
 	}
 	if l.TLS != "" {
-		fmt.Fprintf(w, ", last with %s", l.TLS)
+		fmt.Fprintf(w, ", last with %q", l.TLS)
 	}
 	fmt.Fprintln(w)
 }

@@ -27,7 +27,7 @@ func printFound(w io.Writer, f ticketing.Found) {
 func printDelivery(w io.Writer, d ticketing.TracedDelivery) {
 	fmt.Fprintf(w, "%s  delivery %s to %q: %s %s\n", stamp(d.CreatedAt), d.ID, d.Recipient, d.State, d.Reason)
 	for _, a := range d.Attempts {
-		fmt.Fprintf(w, "  %s  attempt %d: %s %s %s %s %d %q\n", stamp(a.At), a.Number, a.Result, a.Host, a.IP, a.TLS, a.Code, a.Reply)
+		fmt.Fprintf(w, "  %s  attempt %d: %s %s %s %s %q %d %q\n", stamp(a.At), a.Number, a.Result, a.Host, a.IP, a.TLS, a.TLSPolicy, a.Code, a.Reply)
 	}
 }
 

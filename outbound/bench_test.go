@@ -85,7 +85,7 @@ func BenchmarkClaim(b *testing.B) {
 			}
 			lanes = append(lanes, laneResult{lane: batch.lane})
 		}
-		if err := record(x.ctx, x.pool, results, lanes, nil); err != nil {
+		if _, err := record(x.ctx, x.pool, results, lanes, nil); err != nil {
 			b.Fatal(err)
 		}
 		b.StartTimer()

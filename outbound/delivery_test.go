@@ -214,14 +214,14 @@ func TestFence(t *testing.T) {
 	if second.Attempts != 2 {
 		t.Errorf("attempt %d, want 2", second.Attempts)
 	}
-	if err := record(x.ctx, x.pool, []result{deliver(first)}, nil, x.q.OnFinal); err != nil {
+	if _, err := record(x.ctx, x.pool, []result{deliver(first)}, nil, x.q.OnFinal); err != nil {
 		t.Fatal(err)
 	}
 	if got := x.state(d); got != "leased" || x.told() != nil {
 		t.Errorf("state %q: the late worker was heard", got)
 	}
 	takeBack()
-	if err := record(x.ctx, x.pool, []result{deliver(second)}, nil, x.q.OnFinal); err != nil {
+	if _, err := record(x.ctx, x.pool, []result{deliver(second)}, nil, x.q.OnFinal); err != nil {
 		t.Fatal(err)
 	}
 	if got := x.state(d); got != "delivered" || len(x.told()) != 1 {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"mxdesk/internal/address"
@@ -187,8 +186,8 @@ func (j *job) learn(a Attempt) {
 	} else if a.Host != "" {
 		j.lane.answered = true
 	}
-	if a.TLS != "" {
-		j.lane.tls = strings.TrimSpace(a.TLS + " " + a.TLSPolicy)
+	if memo := tlsMemo(a); memo != "" && !isPlaintext(j.lane.tls) {
+		j.lane.tls = memo
 	}
 }
 
@@ -197,8 +196,11 @@ func (j *job) settle(l lease, a Attempt) {
 	left := time.Duration(l.SecondsLeft * float64(time.Second))
 	d := decide(a, history{attempt: l.Attempts, broke: l.Broke, left: left}, rand.Float64())
 	j.w.metrics.attempts.WithLabelValues(string(a.Result)).Inc()
+	if level := tlsLevel(a); level != "" {
+		j.w.metrics.delivered.WithLabelValues(level).Inc()
+	}
 	j.log.Info("attempt", "delivery", l.DeliveryID, "ticket", l.TicketNumber, "attempt", l.Attempts, "result", a.Result,
-		"outcome", d.outcome, "reason", d.reason, "host", a.Host, "ip", a.IP, "tls", a.TLS, "code", a.Code, "reply", a.Reply, "took", a.Took)
+		"outcome", d.outcome, "reason", d.reason, "host", a.Host, "ip", a.IP, "tls", a.TLS, "tls_policy", a.TLSPolicy, "code", a.Code, "reply", a.Reply, "took", a.Took)
 	j.report(result{lease: l, attempt: &a, decision: d})
 }
 

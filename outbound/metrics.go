@@ -5,6 +5,8 @@ import "github.com/prometheus/client_golang/prometheus"
 // metrics of one worker.
 type metrics struct {
 	attempts   *prometheus.CounterVec
+	delivered  *prometheus.CounterVec
+	downgrades prometheus.Counter
 	claim      prometheus.Histogram
 	group      prometheus.Histogram
 	deliveries *prometheus.GaugeVec
@@ -20,6 +22,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Namespace: space, Subsystem: stage, Name: "attempts_total",
 			Help: "Attempts to deliver, by result.",
 		}, []string{"result"}),
+		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: space, Subsystem: stage, Name: "delivered_total",
+			Help: "Letters that a host took, by how they got there: plaintext, encrypted (any certificate), verified.",
+		}, []string{"tls"}),
+		downgrades: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: space, Subsystem: stage, Name: "tls_lost_total",
+			Help: "How often a lane took letters in plaintext that had taken them over TLS before.",
+		}),
 		claim: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: space, Subsystem: stage, Name: "claim_seconds",
 			Help: "Time to claim deliveries.", Buckets: prometheus.ExponentialBuckets(0.0005, 1.25, 30),
@@ -41,8 +51,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Lanes, by state: busy, backed_off, paused.",
 		}, []string{"state"}),
 	}
+	for _, level := range []string{levelPlaintext, levelEncrypted, levelVerified} {
+		m.delivered.WithLabelValues(level)
+	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.claim, m.group, m.deliveries, m.oldest, m.lanes)
+		r.MustRegister(m.attempts, m.delivered, m.downgrades, m.claim, m.group, m.deliveries, m.oldest, m.lanes)
 	}
 	return m
 }

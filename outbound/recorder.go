@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // report is what a batch hands over at once: results of deliveries, and at its end one of its lane.
@@ -34,6 +35,7 @@ type recorder struct {
 	db      beginner
 	log     *slog.Logger
 	onFinal func() OnFinal
+	lost    prometheus.Counter
 	done    func(reports int) // after each commit
 	in      chan report
 
@@ -113,9 +115,10 @@ func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFi
 	}
 	for !r.gaveUp {
 		ctx, cancel := context.WithTimeout(context.Background(), recordWait)
-		err := record(ctx, r.db, results, lanes, onFinal)
+		lost, err := record(ctx, r.db, results, lanes, onFinal)
 		cancel()
 		if err == nil {
+			r.tell(lost)
 			return nil
 		}
 		if !away(err) {
@@ -127,6 +130,14 @@ func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFi
 		time.Sleep(retryPause)
 	}
 	return errStopped
+}
+
+// tell warns of lanes that have lost their TLS: somebody on the way may hide it.
+func (r *recorder) tell(lost []downgrade) {
+	for _, d := range lost {
+		r.lost.Inc()
+		r.log.Warn("letters leave in plaintext where TLS was used before", "lane", d.Lane, "before", d.Before, "now", d.Now)
+	}
 }
 
 // lose notes a failure: lastWordTime after the first one since stop we give up.

@@ -179,6 +179,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		client, err := smtpclient.Connect(ctx, nc, cfg)
 		s.observe(ctx, domain, t, nc.LocalAddr(), client, err)
 		if errors.Is(err, smtpclient.ErrTLS) && cfg.TLS == smtpclient.TLSOpportunistic && !cfg.Implicit {
+			t.Host.Policy = plaintextAfter(err)
 			if nc, err = s.Dialer.Dial(ctx, t); err == nil {
 				cfg.TLS = smtpclient.TLSNone
 				client, err = smtpclient.Connect(ctx, nc, cfg)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -125,11 +126,12 @@ func queueAttempts(b *pgx.Batch, results []result) {
 const sqlFinishLanes = `
 WITH r AS MATERIALIZED (
     SELECT lane, count(*)::int AS batches, bool_or(answered) AS answered, bool_or(failed) AS failed,
-           count(*) FILTER (WHERE answered AND NOT failed)::int AS clean, max(error) AS error, max(tls) AS tls
+           count(*) FILTER (WHERE answered AND NOT failed)::int AS clean, max(error) AS error,
+           coalesce(max(tls) FILTER (WHERE tls LIKE 'plaintext%'), max(tls)) AS tls
       FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::text[], $5::text[]) AS f (lane, answered, failed, error, tls)
      GROUP BY lane
 ), locked AS MATERIALIZED (
-    SELECT lane FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR NO KEY UPDATE
+    SELECT lane, tls_seen FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR NO KEY UPDATE
 )
 UPDATE lanes l
    SET inflight = greatest(l.inflight - r.batches, 0),
@@ -143,7 +145,8 @@ UPDATE lanes l
        tls_seen = CASE WHEN r.tls <> '' THEN r.tls ELSE l.tls_seen END,
        changed_at = now()
   FROM r JOIN locked USING (lane)
- WHERE l.lane = r.lane`
+ WHERE l.lane = r.lane
+RETURNING l.lane, locked.tls_seen, r.tls`
 
 // laneResult is what a batch found of its lane.
 type laneResult struct {
@@ -151,10 +154,10 @@ type laneResult struct {
 	answered bool   // the site had something to say of a letter
 	failed   bool   // the connection failed, at its beginning or later
 	err      string // why, printable
-	tls      string
+	tls      string // what it will remember; plaintext counts for more than TLS at the same time
 }
 
-func queueLanes(b *pgx.Batch, lanes []laneResult) {
+func queueLanes(b *pgx.Batch, lanes []laneResult, lost *[]downgrade) {
 	var (
 		names            []string
 		answered, failed []bool
@@ -165,13 +168,19 @@ func queueLanes(b *pgx.Batch, lanes []laneResult) {
 		answered, failed = append(answered, l.answered), append(failed, l.failed)
 	}
 	if len(names) > 0 {
-		b.Queue(sqlFinishLanes, names, answered, failed, errs, tls, seconds(laneSchedule), 0.9+0.2*rand.Float64())
+		b.Queue(sqlFinishLanes, names, answered, failed, errs, tls, seconds(laneSchedule), 0.9+0.2*rand.Float64()).
+			Query(func(rows pgx.Rows) error {
+				all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[downgrade])
+				*lost = slices.DeleteFunc(all, func(d downgrade) bool { return !d.happened() })
+				return err
+			})
 	}
 }
 
-// record commits the results of batches, in one transaction with what onFinal does about them.
-func record(ctx context.Context, db beginner, results []result, lanes []laneResult, onFinal OnFinal) error {
-	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+// record commits the results of batches, in one transaction with what onFinal does about them, and tells which lanes have lost
+// their TLS.
+func record(ctx context.Context, db beginner, results []result, lanes []laneResult, onFinal OnFinal) (lost []downgrade, err error) {
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		var b pgx.Batch
 		var finals []Final
 		if len(results) > 0 {
@@ -179,16 +188,16 @@ func record(ctx context.Context, db beginner, results []result, lanes []laneResu
 			queueAttempts(&b, results)
 			queueFailures(&b, results)
 		}
-		queueLanes(&b, lanes)
+		queueLanes(&b, lanes, &lost)
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
 		return callFinal(ctx, tx, onFinal, finals)
 	})
 	if err != nil {
-		return fmt.Errorf("record results: %w", err)
+		return nil, fmt.Errorf("record results: %w", err)
 	}
-	return nil
+	return lost, nil
 }
 
 // beginner is a pool or a connection.

@@ -78,7 +78,7 @@ func NewWorker(q *Queue, cfg WorkerConfig) *Worker {
 		slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]struct{}{},
 	}
 	w.recorder = &recorder{
-		db: q.pool, log: w.log, in: make(chan report, 2*maxGroup),
+		db: q.pool, log: w.log, lost: w.metrics.downgrades, in: make(chan report, 2*maxGroup),
 		onFinal: func() OnFinal { return q.OnFinal },
 		done: func(reports int) {
 			w.metrics.group.Observe(float64(reports))
