@@ -412,7 +412,8 @@ func (s *server) transport(own *route.Own) (outbound.Transport, error) {
 	}
 	return &outbound.Relays{
 		Queue: s.queue, Default: usual, SMTP: &outbound.SMTP{Name: string(s.cfg.Hostname), Dialer: dialer}, Via: router.Via,
-		Dir: filepath.Join(s.cfg.DataDir, "relays"),
+		Dir: filepath.Join(s.cfg.DataDir, "relays"), Log: s.log,
+		Client: mtasts.NewClient(router.DialName(&route.Dialer{AllowPrivate: o.AllowPrivateDestinations})),
 	}, nil
 }
 

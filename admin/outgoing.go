@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,12 +23,17 @@ type relay struct {
 	Host     string `json:"host" required:"false" maxLength:"255"`
 	Port     int    `json:"port" required:"false" minimum:"0" maximum:"65535"`
 	Implicit bool   `json:"implicit_tls" required:"false" doc:"TLS from the first byte; else STARTTLS. The certificate must be valid for the host either way"`
-	Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token, which is not refreshed"`
+	Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token"`
 	Username string `json:"username" required:"false" maxLength:"8192"`
+	TokenURL string `json:"token_url" required:"false" maxLength:"2048" doc:"For xoauth2: who gives access tokens for a refresh token (RFC 6749 section 6)"`
+	ClientID string `json:"client_id" required:"false" maxLength:"8192"`
 }
 
 func wireRelay(r outbound.Relay) relay {
-	return relay{Kind: r.Kind, Host: r.Host, Port: int(r.Port), Implicit: r.Implicit, Auth: r.Auth, Username: r.Username}
+	return relay{
+		Kind: r.Kind, Host: r.Host, Port: int(r.Port), Implicit: r.Implicit, Auth: r.Auth, Username: r.Username,
+		TokenURL: r.Grant.TokenURL, ClientID: r.Grant.ClientID,
+	}
 }
 
 func (a *API) getRelay(ctx context.Context, _ *Scope) (*body[relay], error) {
@@ -48,9 +54,13 @@ type newRelay struct {
 		Host     string `json:"host" required:"false" maxLength:"255"`
 		Port     int    `json:"port" required:"false" minimum:"0" maximum:"65535"`
 		Implicit bool   `json:"implicit_tls" required:"false" doc:"TLS from the first byte; else STARTTLS. The certificate must be valid for the host either way"`
-		Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token, which is not refreshed"`
+		Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token, which is got with a refresh token, or is the secret"`
 		Username string `json:"username" required:"false" maxLength:"8192"`
-		Secret   string `json:"secret" required:"false" maxLength:"8192" doc:"Password or access token. Left out, the one there is stays, if host, port and user stay too"`
+		Secret   string `json:"secret" required:"false" maxLength:"8192" doc:"Password or access token. Secrets that are left out stay as they are, if host, port, user, token URL and client stay too"`
+		TokenURL string `json:"token_url" required:"false" maxLength:"2048" doc:"For xoauth2: who gives access tokens for a refresh token (RFC 6749 section 6)"`
+		ClientID string `json:"client_id" required:"false" maxLength:"8192"`
+		Client   string `json:"client_secret" required:"false" maxLength:"8192" doc:"Empty for a client that has none"`
+		Refresh  string `json:"refresh_token" required:"false" maxLength:"8192" doc:"Its successors are kept when the token server gives any"`
 	}
 }
 
@@ -67,15 +77,18 @@ func (a *API) putRelay(ctx context.Context, in *newRelay) (*body[relay], error) 
 	}
 	r := outbound.Relay{
 		Kind: b.Kind, Host: b.Host, Port: uint16(b.Port), Implicit: b.Implicit, Auth: b.Auth, Username: b.Username, Secret: outbound.Secret(b.Secret),
+		Grant: outbound.Grant{TokenURL: b.TokenURL, ClientID: b.ClientID, ClientSecret: outbound.Secret(b.Client), RefreshToken: outbound.Secret(b.Refresh)},
 	}
-	if r.Auth != "" && r.Secret == "" {
+	if r.Auth != "" && r.Secret == "" && r.Grant.RefreshToken == "" {
 		old, err := a.queue.Relay(ctx, org)
 		if err != nil && !errors.Is(err, outbound.ErrNoRelay) {
 			return nil, err
 		}
-		// Whoever may write but not read must not have the secret sent to a host of his.
-		if old.Host == r.Host && old.Port == r.Port && old.Username == r.Username && old.Auth == r.Auth {
-			r.Secret = old.Secret
+		// Whoever may write but not read must not have the secrets sent to a host of his.
+		was, is := wireRelay(old), wireRelay(r)
+		if was.Implicit = is.Implicit; was == is {
+			r.Secret, r.Grant.RefreshToken = old.Secret, old.Grant.RefreshToken
+			r.Grant.ClientSecret = cmp.Or(r.Grant.ClientSecret, old.Grant.ClientSecret)
 		}
 	}
 	if err := a.queue.SetRelay(ctx, org, r); err != nil {

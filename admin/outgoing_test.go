@@ -67,6 +67,7 @@ func (d *desk) relayOperations() {
 			d.t.Errorf("what waits stays in lane %v", x["lane"])
 		}
 	}
+	d.grantOperations(put)
 	put(200, `{"kind":"default"}`)
 	for _, x := range d.do(200, ask{path: "/v1/deliveries?state=queued"}).items() {
 		if strings.Contains(x["lane"].(string), ":") {
@@ -75,6 +76,23 @@ func (d *desk) relayOperations() {
 	}
 	if strings.Contains(d.logged.String(), "hunter2!") {
 		d.t.Error("the log holds the secret")
+	}
+}
+
+// grantOperations: a relay whose access tokens are got with a refresh token.
+func (d *desk) grantOperations(put func(want int, body string) got) {
+	d.t.Helper()
+	const start = `{"kind":"smarthost","host":"mail.example.com","port":587,"auth":"xoauth2","username":"u","client_id":"desk",`
+	put(422, start+`"token_url":"http://id.example.com/token","refresh_token":"hunter3!"}`)
+	put(422, start+`"token_url":"https://id.example.com/token"}`) // the password of before is no refresh token
+	g := put(200, start+`"token_url":"https://id.example.com/token","client_secret":"hunter4!","refresh_token":"hunter3!"}`)
+	if strings.Contains(string(g.raw), "hunter") || g.text("token_url") != "https://id.example.com/token" || g.text("client_id") != "desk" {
+		d.t.Errorf("relay %s", g.raw)
+	}
+	put(200, start+`"token_url":"https://id.example.com/token"}`)   // the secrets stay
+	put(422, start+`"token_url":"https://evil.example.com/token"}`) // not for another token server
+	if r, err := d.queue.Relay(context.Background(), d.org); err != nil || r.Secret != "" || r.Grant.RefreshToken != "hunter3!" || r.Grant.ClientSecret != "hunter4!" {
+		d.t.Errorf("stored relay %v, %v", r, err)
 	}
 }
 

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/bounce"
@@ -41,6 +44,7 @@ type Relay struct {
 	Username string
 	Auth     string // "": none
 	Secret   Secret // password, or access token for XOAUTH2
+	Grant    Grant  // for XOAUTH2, in place of Secret: how to get access tokens
 }
 
 // Secret is a text that no log line, error or document shows.
@@ -83,10 +87,17 @@ func (r Relay) Check() error {
 		return fmt.Errorf("%w: the port is missing", ErrRelay)
 	case r.Auth != "" && r.Auth != RelayPassword && r.Auth != RelayXOAUTH2:
 		return fmt.Errorf("%w: authentication is by password or xoauth2", ErrRelay)
-	case (r.Auth == "") != (r.Username == "") || (r.Auth == "") != (r.Secret == ""):
+	case r.Grant != (Grant{}) && (r.Auth != RelayXOAUTH2 || r.Secret != ""):
+		return fmt.Errorf("%w: a refresh token is for xoauth2, in place of a secret", ErrRelay)
+	case (r.Auth == "") != (r.Username == "") || (r.Auth == "") != (r.Secret == "" && r.Grant == (Grant{})):
 		return fmt.Errorf("%w: authentication, user name and secret go together", ErrRelay)
+	case r.Auth == RelayXOAUTH2 && strings.HasPrefix(string(r.Secret), "{"):
+		return fmt.Errorf("%w: the secret is no access token", ErrRelay)
 	case !plainCredential(r.Username) || !plainCredential(string(r.Secret)):
 		return fmt.Errorf("%w: user name or secret is too long or holds a control character", ErrRelay)
+	}
+	if r.Grant != (Grant{}) {
+		return r.Grant.check()
 	}
 	return nil
 }
@@ -123,7 +134,9 @@ func (r Relay) smarthost() route.Smarthost {
 
 // fingerprint differs for relays that differ, so that no connection outlives a change.
 func (r Relay) fingerprint() string {
-	sum := sha256.Sum256(fmt.Append(nil, r.Host, r.Port, r.Implicit, "\x00", r.Username, "\x00", r.Auth, "\x00", string(r.Secret)))
+	g := r.Grant
+	sum := sha256.Sum256(fmt.Append(nil, r.Host, r.Port, r.Implicit, "\x00", r.Username, "\x00", r.Auth, "\x00", string(r.Secret),
+		"\x00", g.TokenURL, "\x00", g.ClientID, "\x00", string(g.ClientSecret)))
 	return string(sum[:8])
 }
 
@@ -135,6 +148,12 @@ type Relays struct {
 	SMTP    *SMTP // for smart hosts; its Hosts is not used
 	Via     func(context.Context, route.Smarthost) ([]route.Host, error)
 	Dir     string // of the Maildirs: each organisation has a folder in it
+
+	Client *http.Client // asks token servers; it must lead into no private network
+	Log    *slog.Logger
+
+	once   sync.Once
+	tokens *tokens
 }
 
 // Open satisfies Transport.
@@ -152,14 +171,51 @@ func (r *Relays) Open(lane string) Connection {
 	case relay.Kind == RelayMaildir:
 		return Maildir{Dir: filepath.Join(r.Dir, strconv.Itoa(int(organisation)))}
 	}
-	via := relay.smarthost()
-	return r.SMTP.open(lane+"\x00"+relay.fingerprint(), func(ctx context.Context, _ string) ([]route.Host, error) { return r.Via(ctx, via) })
+	return r.SMTP.open(lane+"\x00"+relay.fingerprint(), func(ctx context.Context, _ string) ([]route.Host, error) {
+		return r.hosts(ctx, organisation, relay)
+	})
+}
+
+// hosts finds the smart host, with an access token if it wants one. When the smart host refuses a token that lay ready, another
+// is got at once.
+func (r *Relays) hosts(ctx context.Context, organisation int32, relay Relay) ([]route.Host, error) {
+	if relay.Grant == (Grant{}) {
+		return r.Via(ctx, relay.smarthost())
+	}
+	token, ready, err := r.accessTokens().get(ctx, organisation, relay, "")
+	if err != nil {
+		return nil, tokenFailed(err)
+	}
+	with := func(token Secret) route.Smarthost {
+		relay := relay
+		relay.Secret = token
+		return relay.smarthost()
+	}
+	hosts, err := r.Via(ctx, with(token))
+	for i := range hosts {
+		if ready {
+			hosts[i].Renew = func(ctx context.Context) (*smtpclient.Auth, error) {
+				next, _, err := r.accessTokens().get(ctx, organisation, relay, token)
+				if err != nil {
+					return nil, tokenFailed(err)
+				}
+				return with(next).Auth, nil
+			}
+		}
+	}
+	return hosts, err
+}
+
+func (r *Relays) accessTokens() *tokens {
+	r.once.Do(func() { r.tokens = newTokens(r.Queue, r.Client, r.Log, time.Now) })
+	return r.tokens
 }
 
 // Close satisfies Transport.
 func (r *Relays) Close() {
 	r.Default.Close()
 	r.SMTP.Close()
+	r.accessTokens().close()
 }
 
 // noRelay stands for a relay that was changed at this moment: what waits in its lane is moved by who claims it next.

@@ -180,9 +180,12 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		s.observe(ctx, domain, t, nc.LocalAddr(), client, err)
 		if errors.Is(err, smtpclient.ErrTLS) && cfg.TLS == smtpclient.TLSOpportunistic && !cfg.Implicit {
 			t.Host.Policy = plaintextAfter(err)
-			if nc, err = s.Dialer.Dial(ctx, t); err == nil {
-				cfg.TLS = smtpclient.TLSNone
-				client, err = smtpclient.Connect(ctx, nc, cfg)
+			cfg.TLS = smtpclient.TLSNone
+			client, err = s.again(ctx, t, cfg)
+		}
+		if t.Host.Renew != nil && signInRefused(err) {
+			if cfg.Auth, err = t.Host.Renew(ctx); err == nil {
+				client, err = s.again(ctx, t, cfg)
 			}
 		}
 		if err == nil {
@@ -195,6 +198,21 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
 		}
 	}
+}
+
+// again connects to a host once more, in another way.
+func (s *SMTP) again(ctx context.Context, t route.Target, cfg smtpclient.Config) (*smtpclient.Client, error) {
+	nc, err := s.Dialer.Dial(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return smtpclient.Connect(ctx, nc, cfg)
+}
+
+// signInRefused tells whether a server does not take the words to sign in with (RFC 4954 section 6).
+func signInRefused(err error) bool {
+	var said *smtpclient.Error
+	return errors.As(err, &said) && errors.Is(err, smtpclient.ErrAuth) && said.Reply.Code == 535
 }
 
 // timeouts bound the conversation with a host: a first host that never greets must not keep a letter from the second.

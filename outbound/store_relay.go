@@ -68,7 +68,9 @@ func loadRelays(ctx context.Context, db querier) (map[int32]Relay, error) {
 	var organisation int32
 	var r Relay
 	_, err = pgx.ForEachRow(rows, []any{&organisation, &r.Kind, &r.Host, &r.Port, &r.Implicit, &r.Username, &r.Auth, (*string)(&r.Secret)}, func() error {
-		of[organisation] = r
+		one := r
+		one.unpack()
+		of[organisation] = one
 		return nil
 	})
 	if err != nil {
@@ -91,6 +93,7 @@ func (q *Queue) Relay(ctx context.Context, organisation int32) (r Relay, err err
 	if err != nil {
 		return Relay{}, fmt.Errorf("read relay: %w", err)
 	}
+	r.unpack()
 	return r, nil
 }
 
@@ -107,8 +110,37 @@ func (q *Queue) SetRelay(ctx context.Context, organisation int32, r Relay) error
 	if err := r.Check(); err != nil {
 		return err
 	}
+	secret, err := r.stored()
+	if err != nil {
+		return fmt.Errorf("change relay: %w", err)
+	}
 	return q.changeRelay(ctx, organisation, sqlSetRelay,
-		organisation, r.Kind, r.Host, int32(r.Port), r.Implicit, r.Username, r.Auth, string(r.Secret))
+		organisation, r.Kind, r.Host, int32(r.Port), r.Implicit, r.Username, r.Auth, secret)
+}
+
+const sqlReplaceSecret = `UPDATE relays SET secret = $3 WHERE organisation_id = $1 AND secret = $2`
+
+// replaceSecret stores the secret of a relay in place of the one that was read; should it be another meanwhile, that stays.
+func (q *Queue) replaceSecret(ctx context.Context, organisation int32, old, next Relay) error {
+	was, err := old.stored()
+	if err != nil {
+		return fmt.Errorf("replace secret: %w", err)
+	}
+	is, err := next.stored()
+	if err != nil {
+		return fmt.Errorf("replace secret: %w", err)
+	}
+	err = pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+		if err := changed(ctx, tx, organisation); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlReplaceSecret, organisation, was, is)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replace secret: %w", err)
+	}
+	return nil
 }
 
 // DropRelay lets the organisation's mail leave as that of the server does.

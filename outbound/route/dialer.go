@@ -100,8 +100,10 @@ func (r *Router) DialName(d *Dialer) func(ctx context.Context, network, address 
 		if err != nil {
 			return nil, fmt.Errorf("port %q: %w", port, err)
 		}
-		addresses, _, err := r.Resolver.IP(ctx, name)
-		if err != nil {
+		var addresses []netip.Addr
+		if ip, err := netip.ParseAddr(name); err == nil {
+			addresses = []netip.Addr{ip}
+		} else if addresses, _, err = r.Resolver.IP(ctx, name); err != nil {
 			return nil, fmt.Errorf("look up %s: %w", name, err)
 		}
 		addresses = inTurn(addresses)

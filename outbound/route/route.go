@@ -43,6 +43,9 @@ type Host struct {
 	Relay     bool                  // a smart host: it takes letters for every domain
 	Published Published             // what there is to report on
 
+	// Renew gets new words to sign in with, when those in Auth are refused; nil: there are none.
+	Renew func(context.Context) (*smtpclient.Auth, error)
+
 	named bool // the answer that names the host was vouched for, whatever is true of its addresses
 }
 
