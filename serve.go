@@ -401,6 +401,7 @@ func (s *server) transport(own *route.Own) (outbound.Transport, error) {
 	}
 	router := &route.Router{
 		Resolver: s.resolver, Names: []string{string(s.cfg.Hostname)}, Own: own, AllowPrivate: o.AllowPrivateDestinations, Port: uint16(o.MXPort),
+		Here: s.here,
 	}
 	if asksDNS(s.cfg, s.dev) {
 		own.Resolver = s.resolver

@@ -19,6 +19,21 @@ func (s *server) ownAddresses() *route.Own {
 	return own
 }
 
+// here is where letters to a domain of ours can be handed in: at this machine's own listener.
+func (s *server) here(domain string) (at netip.AddrPort, ok bool) {
+	if s.directory.ByDomain(domain) == nil || len(s.listening) == 0 {
+		return at, false
+	}
+	at = s.listening[0]
+	switch ip := at.Addr(); {
+	case ip == netip.IPv6Unspecified():
+		at = netip.AddrPortFrom(netip.IPv6Loopback(), at.Port())
+	case ip.IsUnspecified():
+		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return at, true
+}
+
 // tcpAddresses are the addresses of listeners, without those of Unix sockets.
 func tcpAddresses(listeners []net.Listener) (out []netip.AddrPort) {
 	for _, l := range listeners {

@@ -186,6 +186,35 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestHere: a domain that this server serves is reached at its own listener, but only when its mail hosts say so.
+func TestHere(t *testing.T) {
+	at := netip.MustParseAddrPort("127.0.0.1:2525")
+	r := Router{
+		Names: []string{"mail.desk.test"},
+		Here:  func(domain string) (netip.AddrPort, bool) { return at, domain != "other.test" },
+		Resolver: dns.Fake{
+			"here.test":      {MX: []dns.MX{{Preference: 10, Host: "mail.desk.test"}, {Preference: 20, Host: "backup.test"}}},
+			"other.test":     {MX: []dns.MX{{Preference: 10, Host: "mail.desk.test"}}},
+			"elsewhere.test": {MX: []dns.MX{{Preference: 10, Host: "backup.test"}, {Preference: 20, Host: "mail.desk.test"}}},
+			"mail.desk.test": {A: []string{"203.0.113.9"}},
+			"backup.test":    {A: []string{"203.0.113.10"}},
+		},
+	}
+	for domain, want := range map[string]netip.AddrPort{
+		"here.test": at, "elsewhere.test": netip.MustParseAddrPort("203.0.113.10:25"), "other.test": {},
+	} {
+		hosts, err := r.Hosts(t.Context(), domain)
+		switch {
+		case !want.IsValid():
+			if !errors.Is(err, errLoop) {
+				t.Errorf("%s: %v, %v", domain, hosts, err)
+			}
+		case err != nil || len(hosts) != 1 || netip.AddrPortFrom(hosts[0].Addresses[0], hosts[0].Port) != want || hosts[0].Trusted != (want == at):
+			t.Errorf("%s: %+v, %v", domain, hosts, err)
+		}
+	}
+}
+
 // TestShuffle: hosts of one preference take turns, and never leave it.
 func TestShuffle(t *testing.T) {
 	records := []dns.MX{{Preference: 20, Host: "c.test"}, {Preference: 10, Host: "a.test"}, {Preference: 10, Host: "b.test"}}
