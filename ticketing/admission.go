@@ -21,7 +21,7 @@ type admission struct {
 
 // The reasons for which letters are held, and those that are told of letters that are taken. Refusals name themselves.
 const (
-	reasonDMARCHeld   = "dmarc-quarantine"  // asked for by the domain, or for one that asks to reject, by the setting
+	reasonDMARCHeld   = "dmarc-quarantine"  // asked for by the domain; for one that asks to reject, by the setting or behind LMTP
 	reasonSpamHeld    = "spam-held"         // the content filter's score
 	reasonFileType    = "attachment-type"   // also of a refusal
 	reasonFileLimits  = "attachment-limits" // also of a refusal
@@ -72,6 +72,7 @@ type admissionInput struct {
 	from     address.Address
 	mailFrom address.Address
 	network  network.Listing
+	lmtp     bool // a server of ours brought it: nobody knows SPF, and what is refused it sends back to whom the envelope names
 	returned bool // it came to a return path of ours, whose signature is proof enough
 	confirm  bool // it answers the question whether a held letter is his: nothing of it is posted
 	files    files
@@ -125,7 +126,7 @@ func byDMARC(in admissionInput) admission {
 		return admission{reason: reasonNetwork}
 	case in.belief.waiting:
 		return refused(message.ErrSenderDNS)
-	case demand == "reject" && !in.settings.HoldDMARCReject:
+	case demand == "reject" && !in.settings.HoldDMARCReject && !in.lmtp:
 		return refused(message.ErrDMARC)
 	}
 	return admission{reason: reasonDMARCHeld, hold: "DMARC failed, and " + d.PolicyDomain + " asks to " + demand + " such letters"}

@@ -37,6 +37,8 @@ func TestAdmit(t *testing.T) {
 		{"quarantine", admissionInput{belief: failed("quarantine", false)}, true, nil, reasonDMARCHeld},
 		{"reject", admissionInput{belief: failed("reject", false)}, false, message.ErrDMARC, "dmarc"},
 		{"reject, held by setting", admissionInput{belief: failed("reject", false), settings: Settings{HoldDMARCReject: true}}, true, nil, reasonDMARCHeld},
+		{"reject, behind LMTP", admissionInput{belief: failed("reject", false), lmtp: true}, true, nil, reasonDMARCHeld},
+		{"reject, behind LMTP, exempt domain", admissionInput{belief: failed("reject", false), lmtp: true, settings: Settings{DMARCExempt: []string{"b.test"}}}, false, nil, reasonDMARCExempt},
 		{"reject, testing", admissionInput{belief: failed("reject", true)}, true, nil, reasonDMARCHeld},
 		{"quarantine, testing", admissionInput{belief: failed("quarantine", true)}, false, nil, reasonDMARCNone},
 		{"reject, to a return path of ours", admissionInput{belief: failed("reject", false), returned: true}, false, nil, ""},

@@ -91,8 +91,9 @@ func (d *decider) admitted() bool {
 	in := admissionInput{
 		belief: d.belief, from: d.from, mailFrom: d.letter.MailFrom, settings: d.org.Settings,
 		returned: !d.returned.IsZero(), confirm: !d.confirm.IsZero(), files: d.files, rules: d.attachmentRules(),
+		lmtp: d.letter.Session.LMTP(),
 	}
-	if !d.letter.Session.LMTP() { // there the client is a server of ours
+	if !in.lmtp { // there the client is a server of ours
 		in.network = network.List(d.org.Settings.AllowedNetworks, d.org.Settings.BlockedNetworks, d.letter.Session.Client)
 	}
 	a := admit(in)
