@@ -14,6 +14,7 @@ import (
 	"mxdesk/internal/address"
 	"mxdesk/internal/dns"
 	"mxdesk/internal/id"
+	"mxdesk/internal/pace"
 	reports "mxdesk/internal/report"
 )
 
@@ -74,30 +75,18 @@ func NewReporter(q *Queue, cfg ReporterConfig) *Reporter {
 func (r *Reporter) Run(ctx context.Context) error {
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		repeat(ctx, r.reportEvery, func() {
+		for range pace.Later(ctx, r.reportEvery) {
 			if err := r.work(ctx); err != nil && ctx.Err() == nil {
 				r.cfg.Log.Warn("reports to other domains", "error", err)
 			}
-		})
+		}
 	})
-	repeat(ctx, r.flushEvery, func() { r.flush(ctx) })
+	for range pace.Later(ctx, r.flushEvery) {
+		r.flush(ctx)
+	}
 	sending.Wait()
 	r.flush(context.WithoutCancel(ctx))
 	return nil
-}
-
-// repeat does a step ever again until ctx ends.
-func repeat(ctx context.Context, every time.Duration, step func()) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			step()
-		}
-	}
 }
 
 func (r *Reporter) flush(ctx context.Context) {

@@ -8,6 +8,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/network"
+	"mxdesk/internal/pace"
 )
 
 // Rates are letters a minute; 0 is no limit. Each is a bucket that holds the letters of one minute.
@@ -134,15 +135,8 @@ func (r *rates) makeRoom(now time.Time) {
 // share tells the other nodes what was taken until ctx ends. While they cannot be told, the limits hold for
 // this node alone.
 func (s *Server) share(ctx context.Context) {
-	ticker := time.NewTicker(shareEvery)
-	defer ticker.Stop()
 	failed := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	for range pace.Later(ctx, shareEvery) {
 		err := s.rates.shareOnce(ctx, s.cfg.SharedRates, s.cfg.Now)
 		if err != nil && !failed && ctx.Err() == nil {
 			s.cfg.Log.Warn("rates hold for this node alone", "error", err)

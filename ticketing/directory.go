@@ -15,6 +15,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/pace"
 	"mxdesk/ticketing/notify"
 	"mxdesk/ticketing/template"
 )
@@ -212,21 +213,15 @@ func NewDirectory(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*D
 
 // Run follows the database until ctx ends. While the database is away the last state holds.
 func (d *Directory) Run(ctx context.Context) error {
-	tick := time.NewTicker(directoryPoll)
-	defer tick.Stop()
 	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	for range pace.Later(ctx, directoryPoll) {
 		err := errors.Join(d.Refresh(ctx), d.guards.share(ctx, d.pool, time.Now()))
 		if err != nil && !failing && ctx.Err() == nil {
 			d.log.Warn("organisations and loop guards could not be compared with the database; the last known state holds", "error", err)
 		}
 		failing = err != nil
 	}
+	return nil
 }
 
 // Refresh loads the organisations that changed since the last time.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/pace"
 )
 
 // Housekeeper throws away what nobody refers to any more: files and letters of tickets that were erased, and old letters that
@@ -24,18 +26,12 @@ const (
 
 // Run works now and then until ctx ends. Any number of nodes may do so.
 func (h *Housekeeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(housekeepingEvery)
-	defer tick.Stop()
-	for {
+	for range pace.AtOnce(ctx, housekeepingEvery) {
 		if err := h.Sweep(ctx); err != nil && ctx.Err() == nil {
 			h.Log.Warn("what nobody refers to could not be removed", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
 	}
+	return nil
 }
 
 // Sweep removes all there is to remove, some at a time: letters first, whose files then may be loose.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mxdesk/internal/pace"
 )
 
 // Store is the memory. It satisfies smtpd.Greylist and smtpd.SharedRates.
@@ -22,18 +24,12 @@ const pruneEvery = time.Hour
 
 // Run deletes what is too old, once an hour, until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
-	for {
+	for range pace.AtOnce(ctx, pruneEvery) {
 		if err := s.prune(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("old facts of strangers stay", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
 	}
+	return nil
 }
 
 // hash is what stands for a name.

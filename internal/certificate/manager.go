@@ -19,6 +19,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/crypto/acme"
+
+	"mxdesk/internal/pace"
 )
 
 // Config is what a Manager needs.
@@ -123,20 +125,13 @@ func (m *Manager) Run(ctx context.Context) error {
 
 // repeat does a step at once and then ever again. Of failures in a row the first one is told.
 func (m *Manager) repeat(ctx context.Context, problem string, step func(context.Context) error) {
-	tick := time.NewTicker(m.cfg.Every)
-	defer tick.Stop()
 	failing := false
-	for {
+	for range pace.AtOnce(ctx, m.cfg.Every) {
 		err := step(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
 			m.cfg.Log.Warn(problem, "error", err)
 		}
 		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
 }
 

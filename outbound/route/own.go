@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mxdesk/internal/dns"
+	"mxdesk/internal/pace"
 )
 
 const (
@@ -35,14 +36,7 @@ type ownFound struct{ interfaces, named []netip.Addr }
 
 // Run looks again now and then until ctx ends: interfaces and records change. problem is told what goes wrong.
 func (o *Own) Run(ctx context.Context, problem func(error)) {
-	tick := time.NewTicker(ownEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range pace.Later(ctx, ownEvery) {
 		if err := o.Look(ctx); err != nil && ctx.Err() == nil {
 			problem(err)
 		}
