@@ -420,14 +420,27 @@ func judge(f smtpclient.Fate, lost bool) Attempt {
 		a.Result, a.Site = ResultDeferred, lost
 		a.Reason = bounce.Network
 		if f.Reply.Code != 0 {
-			a.Reason = bounce.OfReply(f.Reply.Code, f.Reply.Enhanced, f.Reply.Text)
+			a.Reason = replyReason(f)
 		}
 	}
 	return a
 }
 
+// replyReason is the reason of a reply that says no. One to MAIL comes before the server knows the recipient: whatever its words
+// and codes mean elsewhere, it says nothing about him, and he is not to suffer for it.
+func replyReason(f smtpclient.Fate) string {
+	reason := bounce.OfReply(f.Reply.Code, f.Reply.Enhanced, f.Reply.Text)
+	if f.Phase != smtpclient.PhaseMail || f.Status != smtpclient.Refused && reason == bounce.Undefined {
+		return reason
+	}
+	if _, counts := strike(reason); counts {
+		return bounce.Policy
+	}
+	return reason
+}
+
 // ofHost corrects the reason when a host of the domain itself says, as Exim does of an unknown user, "Unrouteable address":
-// the domain has a host, so it is the user who is not known. A relay may mean the domain, and so may an enhanced code.
+// the domain has a host, so it is the user who is not known; in reply to MAIL it never means him (replyReason). A relay may mean the domain, and so may an enhanced code.
 func ofHost(a Attempt, relay bool) Attempt {
 	if a.Reason == bounce.HostUnknown && a.Enhanced == "" && !relay {
 		a.Reason = bounce.UserUnknown
@@ -439,7 +452,7 @@ func ofHost(a Attempt, relay bool) Attempt {
 func refusal(f smtpclient.Fate) string {
 	switch {
 	case f.Reply.Code != 0:
-		return bounce.OfReply(f.Reply.Code, f.Reply.Enhanced, f.Reply.Text)
+		return replyReason(f)
 	case errors.Is(f.Err, smtpclient.ErrTooLarge):
 		return bounce.TooLarge
 	case errors.Is(f.Err, smtpclient.ErrNoUTF8), errors.Is(f.Err, smtpclient.ErrNoEightBit), errors.Is(f.Err, smtpclient.ErrBody):

@@ -107,6 +107,37 @@ func TestNoHost(t *testing.T) {
 	}
 }
 
+// TestRefusedSender: a refusal of MAIL says nothing about the recipient, whatever its words; those same words about a recipient do.
+func TestRefusedSender(t *testing.T) {
+	for _, c := range []struct{ reply, mail, rcpt string }{
+		{"550-Requested action not taken: mailbox unavailable\r\n550 invalid DNS MX or A/AAAA resource record", bounce.Policy, bounce.UserUnknown},
+		{"550 Unroutable sender address", bounce.Policy, bounce.Policy},
+		{"550 Unrouteable address", bounce.Policy, bounce.UserUnknown},
+		{"550 5.1.2 unknown domain", bounce.Policy, bounce.HostUnknown},
+		{"550 5.1.0 Address rejected", bounce.Policy, bounce.UserUnknown},
+		{"550 5.2.1 mailbox disabled", bounce.Policy, bounce.Suspended},
+		{"551 5.1.6 recipient has moved", bounce.Policy, bounce.Moved},
+		{"554 5.2.2 mailbox full", bounce.Policy, bounce.MailboxFull},
+		{"450 4.2.1 mailbox disabled", bounce.Policy, bounce.Suspended},
+		{"599 ...", bounce.Policy, bounce.Undefined},
+		{"499 ...", bounce.Undefined, bounce.Undefined},
+		{"550 5.7.1 blocked by a DNS blacklist", bounce.Blocked, bounce.Blocked},
+	} {
+		for verb, want := range map[string]string{"MAIL": c.mail, "RCPT": c.rcpt} {
+			peer := smtptest.New(t, smtptest.Config{Script: reply(verb, c.reply, false)})
+			conn := smtpTo(t, peer.Addr()).Open("x.test")
+			a := conn.Send(t.Context(), letterTo("a@x.test"))
+			conn.Close()
+			if a.Reason != want {
+				t.Errorf("%s: %s: %s, want %s", verb, c.reply, a.Reason, want)
+			}
+			if _, counts := strike(a.Reason); verb == "MAIL" && a.Result == ResultFailed && counts {
+				t.Errorf("%s: %s: counts against the recipient", verb, c.reply)
+			}
+		}
+	}
+}
+
 // TestNextHost: the second host gets the letter when the first does not want to talk; TLS that fails is
 // tried again without.
 func TestNextHost(t *testing.T) {
