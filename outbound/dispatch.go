@@ -158,14 +158,9 @@ func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[str
 		}
 		w.slots <- struct{}{}
 		w.probes.Add(probe)
-		w.mu.Lock()
-		w.batches[b.owner] = struct{}{}
-		w.mu.Unlock()
+		w.owe(b.owner) // the report of its end
 		w.jobs.Go(func() {
 			w.carry(work, ctx.Done(), b)
-			w.mu.Lock()
-			delete(w.batches, b.owner)
-			w.mu.Unlock()
 			w.probes.Add(-probe)
 			<-w.slots
 		})

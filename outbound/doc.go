@@ -37,6 +37,7 @@
 //	connection lost after the final dot result "unknown": tried once more, then outcome unknown, never a third time
 //	database away while recording       results wait in memory and leases run out: as above, but a late
 //	                                    record still counts until somebody claims again
+//	ticket locked while recording       its results wait in memory, leases renewed, and others go on (aside.go)
 //	worker stuck                        its leases run out, the fence makes its late results harmless
 //
 // Housekeeping (one node at a time, advisory lock) takes back expired leases and recounts the connections of lanes,
@@ -47,7 +48,7 @@
 //
 // The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
 //
-// Reading order: message.go, queue.go, store_claim.go, dispatch.go, job.go, outcome.go, recorder.go, store_record.go, draft.go, compose.go, transport.go,
+// Reading order: message.go, queue.go, store_claim.go, dispatch.go, job.go, outcome.go, recorder.go, aside.go, store_record.go, draft.go, compose.go, transport.go,
 // smtp.go, relay.go, bounce.go, store_mtasts.go;
 // reports to others: observe.go, results.go, reporter.go, reportparcel.go.
 package outbound

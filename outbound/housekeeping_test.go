@@ -77,7 +77,7 @@ func TestRenew(t *testing.T) {
 	if err != nil || len(list) != 2 {
 		t.Fatalf("claim: %v, %v", list, err)
 	}
-	w.batches[list[0].owner] = struct{}{}
+	w.owe(list[0].owner)
 	for range 3 {
 		x.elapse(leaseTime - leaseRenew)
 		if err := w.renewLeases(x.ctx); err != nil {

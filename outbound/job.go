@@ -217,7 +217,8 @@ func (j *job) report(r result) {
 		j.unsent = append(j.unsent, r)
 		return
 	}
-	j.w.recorder.in <- report{results: []result{r}}
+	j.w.owe(j.batch.owner)
+	j.w.recorder.in <- report{owner: j.batch.owner, results: []result{r}}
 }
 
 // finish gives back what was not attempted and the batch's place in its lane, in one transaction.
@@ -225,5 +226,5 @@ func (j *job) finish() {
 	for _, l := range j.rest {
 		j.unsent = append(j.unsent, result{lease: l, undo: true})
 	}
-	j.w.recorder.in <- report{results: j.unsent, lane: &j.lane}
+	j.w.recorder.in <- report{owner: j.batch.owner, results: j.unsent, lane: &j.lane}
 }

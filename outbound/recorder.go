@@ -6,14 +6,18 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"mxdesk/internal/id"
 )
 
 // report is what a batch hands over at once: results of deliveries, and at its end one of its lane.
 type report struct {
+	owner   id.ID // the batch
 	results []result
 	lane    *laneResult
 }
@@ -36,8 +40,9 @@ type recorder struct {
 	log     *slog.Logger
 	onFinal func() OnFinal
 	lost    prometheus.Counter
-	done    func(reports int) // after each commit
+	done    func(recorded ...report) // after each commit
 	in      chan report
+	aside   aside
 
 	over   time.Time // when patience ends, after we were told to stop
 	gaveUp bool
@@ -47,23 +52,42 @@ type recorder struct {
 // cannot be recorded then is tried again when its lease ends, which may send a letter twice.
 func (r *recorder) run(stop <-chan struct{}) {
 	group := make([]report, 0, maxGroup)
-	for first := range r.in {
-		group = append(group[:0], first)
-	more:
-		for len(group) < maxGroup {
-			select {
-			case next, ok := <-r.in:
-				if !ok {
-					break more
-				}
-				group = append(group, next)
-			default:
+	again := time.NewTicker(asideEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			r.retry(stop, false)
+		case first, ok := <-r.in:
+			if !ok {
+				r.retry(stop, true)
+				return
+			}
+			r.commit(stop, r.gather(append(group[:0], first)))
+		}
+	}
+}
+
+// gather adds to the group what has come meanwhile, and puts aside what must wait.
+func (r *recorder) gather(group []report) []report {
+more:
+	for len(group) < maxGroup {
+		select {
+		case next, ok := <-r.in:
+			if !ok {
 				break more
 			}
+			group = append(group, next)
+		default:
+			break more
 		}
-		r.commit(stop, group)
-		r.done(len(group))
 	}
+	return slices.DeleteFunc(group, r.mustWait)
+}
+
+// mustWait puts a report aside whose ticket others wait for.
+func (r *recorder) mustWait(g report) bool {
+	return r.aside.concerns(g) && r.aside.add(putAside{g, time.Now().Add(asideFor)})
 }
 
 // commit records the group; if that fails for another reason than the database being away, each report
@@ -72,38 +96,71 @@ func (r *recorder) commit(stop <-chan struct{}, group []report) {
 	if len(group) > 1 {
 		err := r.persist(stop, group, 1, r.onFinal())
 		if err == nil {
+			r.done(group...)
 			return
 		}
 		r.log.Warn("recording results one by one", "error", err)
 	}
-	for i := range group {
-		one := group[i : i+1]
-		err := r.persist(stop, one, singleTries, r.onFinal())
-		if err == nil {
-			continue
-		}
-		// The letter is out of our hands either way, and to send it again would be worse
-		// than a history that lacks a line.
-		r.log.Error("recording a result without telling the ticket", "error", err, "delivery", firstDelivery(one))
-		if err := r.persist(stop, one, singleTries, nil); err != nil {
-			r.log.Error("result lost", "error", err, "delivery", firstDelivery(one))
+	for _, g := range group {
+		if !r.mustWait(g) {
+			r.single(stop, putAside{g, time.Now().Add(asideFor)})
 		}
 	}
 }
 
-func firstDelivery(group []report) string {
-	for _, g := range group {
-		for _, res := range g.results {
-			return res.lease.DeliveryID.String()
+// single records one report, or puts it aside if its ticket holds it up.
+func (r *recorder) single(stop <-chan struct{}, p putAside) {
+	err := r.persist(stop, []report{p.report}, singleTries, r.onFinal())
+	if heldUp(err) && r.aside.add(p) {
+		r.log.Warn("result waits for its ticket", "error", err, "delivery", firstDelivery(p.report))
+		return
+	}
+	if err != nil {
+		r.untold(stop, p.report, err)
+	}
+	r.done(p.report)
+}
+
+// retry tries each report that was put aside, those of a ticket that holds up one no further. The last time they are
+// recorded without telling from the first on that is held up.
+func (r *recorder) retry(stop <-chan struct{}, last bool) {
+	for _, p := range r.aside.take() {
+		switch {
+		case last && len(r.aside.list) > 0:
+			r.untold(stop, p.report, errStopped)
+			r.done(p.report)
+		case !r.aside.concerns(p.report) || !r.aside.add(p):
+			r.single(stop, p)
 		}
+	}
+	if last {
+		for _, p := range r.aside.take() {
+			r.untold(stop, p.report, errStopped)
+			r.done(p.report)
+		}
+	}
+}
+
+// untold records a report without telling the ticket. The letter is out of our hands either way, and to send it again
+// would be worse than a history that lacks a line.
+func (r *recorder) untold(stop <-chan struct{}, g report, why error) {
+	r.log.Error("recording a result without telling the ticket", "error", why, "delivery", firstDelivery(g))
+	if err := r.persist(stop, []report{g}, singleTries, nil); err != nil {
+		r.log.Error("result lost", "error", err, "delivery", firstDelivery(g))
+	}
+}
+
+func firstDelivery(g report) string {
+	for _, res := range g.results {
+		return res.lease.DeliveryID.String()
 	}
 	return ""
 }
 
-// errStopped: we were told to stop, and the database was away for too long since.
+// errStopped: we were told to stop, and the database, or a ticket, was away for too long since.
 var errStopped = errors.New("stopped while the database was away")
 
-// persist tries up to tries times; while the database is away that does not count, until stop.
+// persist tries up to tries times, once if OnFinal is held up; while the database is away that does not count, until stop.
 func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFinal OnFinal) error {
 	var results []result
 	var lanes []laneResult
@@ -115,11 +172,14 @@ func (r *recorder) persist(stop <-chan struct{}, group []report, tries int, onFi
 	}
 	for !r.gaveUp {
 		ctx, cancel := context.WithTimeout(context.Background(), recordWait)
-		lost, err := record(ctx, r.db, results, lanes, onFinal)
+		lost, err := record(ctx, r.db, results, lanes, bounded(onFinal))
 		cancel()
 		if err == nil {
 			r.tell(lost)
 			return nil
+		}
+		if heldUp(err) {
+			return err
 		}
 		if !away(err) {
 			if tries--; tries == 0 {

@@ -66,7 +66,7 @@ type Worker struct {
 	jobs      sync.WaitGroup
 
 	mu      sync.Mutex
-	batches map[id.ID]struct{} // whose leases are to be renewed
+	batches map[id.ID]int // whose leases are to be renewed: how many of their reports are not yet recorded
 }
 
 // NewWorker returns a worker on q. A second worker with the same Metrics panics, as prometheus does.
@@ -75,15 +75,12 @@ func NewWorker(q *Queue, cfg WorkerConfig) *Worker {
 	w := &Worker{
 		q: q, cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Metrics), directory: &directory{db: q.pool, log: cfg.Log},
 		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), memory: semaphore.NewWeighted(cfg.MemoryBytes),
-		slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]struct{}{},
+		slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]int{},
 	}
 	w.recorder = &recorder{
 		db: q.pool, log: w.log, lost: w.metrics.downgrades, in: make(chan report, 2*maxGroup),
 		onFinal: func() OnFinal { return q.OnFinal },
-		done: func(reports int) {
-			w.metrics.group.Observe(float64(reports))
-			signal(q.wake)
-		},
+		done:    w.recorded,
 	}
 	return w
 }
@@ -130,6 +127,26 @@ func (w *Worker) every(ctx context.Context, interval time.Duration, f func(conte
 		case <-tick.C:
 		}
 	}
+}
+
+// owe notes that a batch will hand over one more report.
+func (w *Worker) owe(owner id.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.batches[owner]++
+}
+
+// recorded lets go of the batches of which nothing is left to record.
+func (w *Worker) recorded(list ...report) {
+	w.metrics.group.Observe(float64(len(list)))
+	w.mu.Lock()
+	for _, g := range list {
+		if w.batches[g.owner]--; w.batches[g.owner] <= 0 {
+			delete(w.batches, g.owner)
+		}
+	}
+	w.mu.Unlock()
+	signal(w.q.wake)
 }
 
 func (w *Worker) renewLeases(ctx context.Context) error {
