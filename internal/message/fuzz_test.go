@@ -92,10 +92,16 @@ func FuzzText(f *testing.F) {
 // FuzzDecode undoes every transfer encoding and charset.
 func FuzzDecode(f *testing.F) {
 	for _, s := range [][3]string{
-		{"SGVsbG8=", "base64", "utf-8"}, {"a=C3=BC=\r\nb", "quoted-printable", "iso-8859-1"}, {"begin 644 a\n#86)C\n`\nend\n", "x-uuencode", ""},
+		{"SGVsbG8=", "base64", "utf-8"},
+		{"a=C3=BC=\r\nb", "quoted-printable", "iso-8859-1"},
+		{"begin 644 a\n#86)C\n`\nend\n", "x-uuencode", ""},
 		{"begin 644 a\n6\n", "uue", ""},
-		{"\x1b$B$\"\x1b(B", "8bit", "iso-2022-jp"}, {"+AOQ-x", "7bit", "utf-7"}, {"\x1b$)C\x0e0!\x0f", "", "iso-2022-kr"}, {"\xff\xfea\x00", "binary", "utf-16"},
-		{"\xe4\xf6\xfc", "", "unknown"}, {"\x84\x31\x95\x33", "", "gb18030"},
+		{"\x1b$B$\"\x1b(B", "8bit", "iso-2022-jp"},
+		{"+AOQ-x", "7bit", "utf-7"},
+		{"\x1b$)C\x0e0!\x0f", "", "iso-2022-kr"},
+		{"\xff\xfea\x00", "binary", "utf-16"},
+		{"\xe4\xf6\xfc", "", "unknown"},
+		{"\x84\x31\x95\x33", "", "gb18030"},
 	} {
 		f.Add([]byte(s[0]), s[1], s[2])
 	}
