@@ -112,6 +112,7 @@ func (s *server) open(ctx context.Context) error {
 	s.queue.OnFinal, s.queue.OnDelay = s.service.RecordFinal, s.service.RecordDelay
 	s.intake, err = ticketing.NewIntake(ticketing.IntakeConfig{
 		Pool: s.pool, Directory: s.directory, Queue: s.queue, Log: s.log, Metrics: s.metrics, OnDMARC: s.onDMARC(),
+		Hostname: string(s.cfg.Hostname),
 	})
 	return err
 }
@@ -223,12 +224,6 @@ func (s *server) makeSMTP() error {
 		return fmt.Errorf("make the spool folder: %w", err)
 	}
 	c.Hostname, c.SpoolDir, c.Log, c.Metrics = string(s.cfg.Hostname), spool, s.log, s.metrics
-	for _, o := range s.directory.Organisations() {
-		if len(o.Domains) > 0 {
-			c.DefaultDomain = o.Domains[0]
-			break
-		}
-	}
 	c.MaxConnections, c.MaxPerNetwork, c.MaxNewPerMinute = f.MaxConnections, f.MaxConnectionsPerNetwork, f.ConnectionsPerMinute
 	c.Exempt = append(c.Exempt[:0:0], f.ExemptNetworks...) // not nil when there are none: that would be loopback
 	c.MaxMessages, c.MaxRecipients, c.MaxSize = f.MessagesPerConnection, f.MaxRecipients, int64(f.MaxMessageSize)

@@ -54,7 +54,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d.intake, err = NewIntake(IntakeConfig{
-		Pool: d.pool, Directory: d.dir, Queue: d.queue, Log: log, Metrics: prometheus.NewRegistry(), Clock: d.clock,
+		Pool: d.pool, Directory: d.dir, Queue: d.queue, Log: log, Metrics: prometheus.NewRegistry(), Clock: d.clock, Hostname: "MX.host.test",
 	})
 	if err != nil {
 		t.Fatal(err)

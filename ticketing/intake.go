@@ -41,6 +41,7 @@ type Intake struct {
 	metrics   *intakeMetrics
 	clock     func() time.Time
 	writers   int
+	hostname  string
 
 	large      *semaphore.Weighted // octets of large letters in work
 	letters    chan *job           // without a buffer: a letter is with its session or with a writer
@@ -59,6 +60,7 @@ type IntakeConfig struct {
 	Metrics   prometheus.Registerer
 	Clock     func() time.Time // nil: time.Now
 	Writers   int              // transactions at once; 0: 2
+	Hostname  string           // our own name; letters to postmaster and abuse there are the first organisation's
 
 	OnDMARC func(outbound.DMARCFact) // told of each letter that DMARC had a word on, after it was decided; nil: nobody is
 }
@@ -80,7 +82,7 @@ func NewIntake(c IntakeConfig) (*Intake, error) {
 		c.Writers = 2
 	}
 	return &Intake{
-		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers,
+		pool: c.Pool, directory: c.Directory, queue: c.Queue, log: c.Log, clock: c.Clock, writers: c.Writers, hostname: c.Hostname,
 		numbers: newNumbers(c.Pool, c.Log), metrics: newIntakeMetrics(c.Metrics, c.Directory.guards.stopped), zstd: enc,
 		large: semaphore.NewWeighted(largeInWork), letters: make(chan *job), newReports: make(chan struct{}, 1), onDMARC: c.OnDMARC,
 		unzip: func(data []byte) ([]byte, error) { return dec.DecodeAll(data, nil) },
@@ -103,7 +105,7 @@ type job struct {
 // CheckRecipient says whether a letter from sender may go to recipient. Support addresses and signatures are
 // checked in memory; only a right signature costs a question to the database.
 func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.Address) error {
-	org := in.directory.ByDomain(recipient.Domain)
+	org := in.serving(recipient)
 	if org == nil {
 		return message.ErrNotOurDomain
 	}
@@ -141,6 +143,23 @@ func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.
 		}
 	}
 	return message.ErrNoSuchRecipient
+}
+
+// serving is the organisation that an address is for, or nil. Who runs this server can be reached at its own name too (RFC 5321
+// section 4.5.1), which need be no support domain: that is the first organisation with a support address.
+func (in *Intake) serving(recipient address.Address) *Organisation {
+	if org := in.directory.ByDomain(recipient.Domain); org != nil {
+		return org
+	}
+	if !isRole(recipient) || !strings.EqualFold(recipient.Domain, in.hostname) {
+		return nil
+	}
+	for _, org := range in.directory.Organisations() {
+		if org.DefaultAddress() != nil {
+			return org
+		}
+	}
+	return nil
 }
 
 // Deliver stores the letter with everything it causes. When it returns nil, that is committed.
@@ -189,7 +208,7 @@ func (j *job) receipt() (message.Taken, error) {
 func (in *Intake) prepare(ctx context.Context, letter *message.Letter) (*job, error) {
 	j := &job{ctx: ctx, letter: letter, done: make(chan error, 1)}
 	for _, r := range letter.Recipients {
-		org := in.directory.ByDomain(r.Domain)
+		org := in.serving(r)
 		if org == nil {
 			return nil, fmt.Errorf("the domain of a recipient is no longer served: %w", message.ErrNotOurDomain)
 		}

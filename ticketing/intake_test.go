@@ -193,6 +193,9 @@ func TestCheckRecipient(t *testing.T) {
 		{"HELP@example.test", "a@b.test", nil},
 		{"postmaster@example.test", "a@b.test", nil},
 		{"Abuse@example.test", "", nil},
+		{"Postmaster@mx.host.test", "a@b.test", nil},
+		{"help@mx.host.test", "a@b.test", message.ErrNotOurDomain},
+		{"postmaster@host.test", "a@b.test", message.ErrNotOurDomain},
 		{ack.ReplyTo, "anybody@b.test", nil},
 		{strings.ToUpper(ack.ReplyTo), "anybody@b.test", nil},
 		{strings.Replace(ack.ReplyTo, "+1.", "+2.", 1), "a@b.test", message.ErrNoSuchRecipient},
@@ -213,6 +216,19 @@ func TestCheckRecipient(t *testing.T) {
 		if err := d.intake.CheckRecipient(context.Background(), sender, bare(c.to)); err != c.want {
 			t.Errorf("%s from <%s>: %v, want %v", c.to, c.sender, err, c.want)
 		}
+	}
+}
+
+// Letters to the postmaster of this machine go to the first organisation, whatever its domains are.
+func TestPostmasterOfTheMachine(t *testing.T) {
+	d := newDesk(t)
+	d.organisation("Other", "other.test")
+	d.must(mail{from: "carl@client.test", to: []string{"postmaster@mx.host.test"}, subject: "Your server", text: "It is slow."})
+	if got := d.entries(1); len(got) != 1 || got[0] != "message: It is slow." {
+		t.Errorf("entries %v", got)
+	}
+	if ack := to(t, d.sentMail(), "carl@client.test"); !strings.HasSuffix(ack.ReplyTo, "@example.test") {
+		t.Errorf("answered from %s", ack.ReplyTo)
 	}
 }
 
