@@ -165,6 +165,24 @@ func (d *desk) lettersFrom(t *testing.T, other *desk) (n int) {
 	return n
 }
 
+// TestNeighbours: two organisations on one server write to each other, though the best mail host of each is that very server.
+func TestNeighbours(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a desk")
+	}
+	w := theWorld(t)
+	d := newDesk(t, w)
+	neighbour := "help@next." + d.name
+	d.command(t, "admin", "organisation", "Neighbour of "+d.name, neighbour, "--sign-at-once")
+	w.publish(t, "mx."+d.name, d.ip, d.command(t, "dns", "--offline"))
+	w.sendsBy("next."+d.name, "127.0.0.1")
+	fromOutside(t, d, neighbour, d.support(), "Is the wall between us yours?")
+	got := d.awaitDelivery(t, neighbour, "delivered")
+	if a := got.Log[0]; a.Host != "mx."+d.name || a.Code != 250 {
+		t.Errorf("delivery %+v", got)
+	}
+}
+
 // sendsBy lets one address alone send for a domain.
 func (w *world) sendsBy(domain, ip string) {
 	w.mu.Lock()
