@@ -101,6 +101,23 @@ func (r *Reporter) flush(ctx context.Context) {
 	}
 }
 
+// forget deletes old results, some in each transaction, one node for all.
+func (r *Reporter) forget(ctx context.Context, now time.Time) error {
+	for more := true; more; {
+		err := pgx.BeginFunc(ctx, r.q.pool, func(tx pgx.Tx) (err error) {
+			if more, err = tryLock(ctx, tx, lockReports); err != nil || !more {
+				return err
+			}
+			more, err = forgetResults(ctx, tx, now)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget old results: %w", err)
+		}
+	}
+	return nil
+}
+
 // work makes the rows of what is due, one node for all, and sends what is.
 func (r *Reporter) work(ctx context.Context) error {
 	now := r.cfg.Clock()
@@ -112,6 +129,9 @@ func (r *Reporter) work(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("list reports that are due: %w", err)
+	}
+	if err := r.forget(ctx, now); err != nil {
+		return err
 	}
 	var kinds []string
 	if r.cfg.TLS {

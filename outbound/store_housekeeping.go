@@ -171,12 +171,17 @@ DELETE FROM messages WHERE ctid = ANY(ARRAY(
      WHERE m.created_at < now() - make_interval(secs => $1)
        AND NOT EXISTS (SELECT FROM deliveries d WHERE d.organisation_id = m.organisation_id AND d.message_id = m.message_id)
      LIMIT $2))`
-	sqlForgetSuppressions = `DELETE FROM suppressions WHERE until < now()`
-	sqlForgetPolicies     = `DELETE FROM mta_sts_policies WHERE fetched_at + make_interval(secs => max_age) < now()`
-	sqlForgetLanes        = `
-DELETE FROM lanes l
- WHERE l.changed_at < now() - interval '30 days' AND l.inflight = 0 AND NOT l.paused
-   AND NOT EXISTS (SELECT FROM deliveries d WHERE d.lane = l.lane AND d.state <> 'leased')`
+	sqlForgetSuppressions = `
+DELETE FROM suppressions WHERE ctid = ANY(ARRAY(SELECT ctid FROM suppressions WHERE until < now() LIMIT $1))`
+	sqlForgetPolicies = `
+DELETE FROM mta_sts_policies WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM mta_sts_policies WHERE fetched_at + make_interval(secs => max_age) < now() LIMIT $1))`
+	sqlForgetLanes = `
+DELETE FROM lanes WHERE ctid = ANY(ARRAY(
+    SELECT l.ctid FROM lanes l
+     WHERE l.changed_at < now() - interval '30 days' AND l.inflight = 0 AND NOT l.paused
+       AND NOT EXISTS (SELECT FROM deliveries d WHERE d.lane = l.lane AND d.state <> 'leased')
+     LIMIT $1))`
 	sqlOldPartitions = `
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
  WHERE i.inhparent = 'attempts'::regclass AND c.relname ~ '^attempts_[0-9]{6}$'
@@ -195,15 +200,15 @@ func forget(ctx context.Context, tx pgx.Tx, retention time.Duration) (more bool,
 	}{
 		{sqlForgetDone, []any{retention.Seconds(), forgetRows}},
 		{sqlForgetMessages, []any{(retention + 10*24*time.Hour).Seconds(), forgetRows}},
-		{sqlForgetSuppressions, nil},
-		{sqlForgetPolicies, nil},
-		{sqlForgetLanes, nil},
+		{sqlForgetSuppressions, []any{forgetRows}},
+		{sqlForgetPolicies, []any{forgetRows}},
+		{sqlForgetLanes, []any{forgetRows}},
 	} {
 		tag, err := tx.Exec(ctx, s.sql, s.args...)
 		if err != nil {
 			return false, err
 		}
-		more = more || len(s.args) > 0 && tag.RowsAffected() == forgetRows
+		more = more || tag.RowsAffected() == forgetRows
 	}
 	return more, nil
 }

@@ -100,14 +100,31 @@ ON CONFLICT DO NOTHING`
 )
 
 const (
-	sqlForgetTLSResults   = `DELETE FROM tls_results WHERE day < $1::date`
-	sqlForgetDMARCResults = `DELETE FROM dmarc_results WHERE day < $1::date`
-	sqlForgetReportsOwed  = `DELETE FROM reports_owed WHERE day < $1::date`
+	sqlForgetTLSResults = `
+DELETE FROM tls_results WHERE ctid = ANY(ARRAY(SELECT ctid FROM tls_results WHERE day < $1::date LIMIT $2))`
+	sqlForgetDMARCResults = `
+DELETE FROM dmarc_results WHERE ctid = ANY(ARRAY(SELECT ctid FROM dmarc_results WHERE day < $1::date LIMIT $2))`
+	sqlForgetReportsOwed = `
+DELETE FROM reports_owed WHERE ctid = ANY(ARRAY(SELECT ctid FROM reports_owed WHERE day < $1::date LIMIT $2))`
 )
 
-// keepOwed makes the rows of reports that are due, and forgets what is older than resultAge.
+// forgetResults deletes some of what is older than resultAge.
+func forgetResults(ctx context.Context, tx pgx.Tx, now time.Time) (more bool, err error) {
+	for _, sql := range []string{sqlForgetTLSResults, sqlForgetDMARCResults, sqlForgetReportsOwed} {
+		tag, err := tx.Exec(ctx, sql, utcDay(now.Add(-resultAge)), forgetRows)
+		if err != nil {
+			return false, err
+		}
+		more = more || tag.RowsAffected() == forgetRows
+	}
+	return more, nil
+}
+
+// keepOwed makes the rows of reports that are due.
 func keepOwed(ctx context.Context, tx pgx.Tx, now time.Time, tls, dmarc bool) error {
-	old := utcDay(now.Add(-resultAge))
+	if !tls && !dmarc {
+		return nil
+	}
 	var b pgx.Batch
 	if tls {
 		b.Queue(sqlOweTLS, utcDay(now.Add(-dayEndsLate)))
@@ -115,9 +132,6 @@ func keepOwed(ctx context.Context, tx pgx.Tx, now time.Time, tls, dmarc bool) er
 	if dmarc {
 		b.Queue(sqlOweDMARC, utcDay(now.Add(-dayEndsLate)))
 	}
-	b.Queue(sqlForgetTLSResults, old)
-	b.Queue(sqlForgetDMARCResults, old)
-	b.Queue(sqlForgetReportsOwed, old)
 	return tx.SendBatch(ctx, &b).Close()
 }
 

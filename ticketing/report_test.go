@@ -248,3 +248,23 @@ func TestReportLinesBounded(t *testing.T) {
 		t.Errorf("%d lines, sum %d, failed %d, passed %d", len(kept), sum, lines.failed, lines.passed)
 	}
 }
+
+// TestOldReportsAreForgotten, however many they are, with their lines; others stay.
+func TestOldReportsAreForgotten(t *testing.T) {
+	d := newDesk(t)
+	_, err := d.pool.Exec(t.Context(), `
+		INSERT INTO reports (organisation_id, report_key, report_id, letter_id, received_at, kind, domain, submitter, authentic, state, problem)
+		SELECT $1, decode(md5(n::text), 'hex'), gen_random_uuid(), gen_random_uuid(), now() - CASE WHEN n > $2 THEN interval '1 hour' ELSE interval '2 days' END,
+		       'tls', 'example.test', 'search.test', true, 'malformed', 'no JSON'
+		  FROM generate_series(1, $2::int + 3) n`, d.org.ID, 2*forgottenReports+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deleteReports(t.Context(), d.pool, time.Now().Add(-24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := d.pool.QueryRow(t.Context(), `SELECT count(*) FROM reports`).Scan(&n); err != nil || n != 3 {
+		t.Errorf("%d reports are left, %v", n, err)
+	}
+}

@@ -49,7 +49,9 @@ FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::timestamptz[]) AS w(orga
 JOIN organisations o USING (organisation_id)
 ON CONFLICT (organisation_id, address) DO UPDATE SET state = EXCLUDED.state, forget_at = EXCLUDED.forget_at`
 
-const sqlDeleteTotals = `DELETE FROM guard_totals WHERE forget_at < $1`
+// sqlDeleteTotals deletes some with each that is written, so they never become many.
+const sqlDeleteTotals = `
+DELETE FROM guard_totals WHERE ctid = ANY(ARRAY(SELECT ctid FROM guard_totals WHERE forget_at < $1 LIMIT 100 FOR UPDATE SKIP LOCKED))`
 
 func upsertTotals(ctx context.Context, tx pgx.Tx, keys []addressKey, totals map[addressKey]guard.Total, now time.Time) error {
 	var b pgx.Batch

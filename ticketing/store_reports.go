@@ -97,11 +97,20 @@ func insertReport(ctx context.Context, q querier, organisation int32, r Report, 
 }
 
 const sqlDeleteReports = `
-DELETE FROM reports WHERE ctid = ANY(ARRAY(SELECT ctid FROM reports WHERE received_at < $1 ORDER BY received_at LIMIT 1000))`
+DELETE FROM reports WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM reports WHERE received_at < $1 ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
 
+// forgottenReports is how many reports one transaction deletes, each with its lines.
+const forgottenReports = 200
+
+// deleteReports deletes all old reports, some at a time.
 func deleteReports(ctx context.Context, q querier, before time.Time) error {
-	_, err := q.Exec(ctx, sqlDeleteReports, before)
-	return err
+	for {
+		tag, err := q.Exec(ctx, sqlDeleteReports, before, forgottenReports)
+		if err != nil || tag.RowsAffected() < forgottenReports {
+			return err
+		}
+	}
 }
 
 const reportColumns = `report_id, letter_id, received_at, kind, domain, submitter, authentic, reporter, external_id, begins_at, ends_at,

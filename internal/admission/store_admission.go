@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -118,18 +119,47 @@ func (s *Store) Spend(ctx context.Context, keys []string, letters, perMinute []i
 	return left, nil
 }
 
+// Old rows are deleted page by page, in the order of the key: these tables are as large as strangers make them. $1 is where the
+// page before ended; the answer is where this one does. A row that somebody uses is left for the next time.
+//
 // Who never came again is forgotten soon, who did after the longest pause that a sender of monthly letters makes.
-const sqlPruneGreylist = `DELETE FROM greylist WHERE last_at < now() - CASE
-    WHEN last_at - first_at < interval '1 minute' THEN interval '2 days' ELSE interval '36 days' END`
+const sqlPruneGreylist = `
+WITH page AS (SELECT triple FROM greylist WHERE triple > $1 ORDER BY triple LIMIT $2),
+     old AS (
+    SELECT g.triple FROM greylist g JOIN page USING (triple)
+     WHERE g.last_at < now() - CASE WHEN g.last_at - g.first_at < interval '1 minute' THEN interval '2 days' ELSE interval '36 days' END
+       FOR UPDATE OF g SKIP LOCKED),
+     gone AS (DELETE FROM greylist WHERE triple IN (SELECT triple FROM old))
+SELECT triple FROM page ORDER BY triple DESC LIMIT 1`
 
-const sqlPruneKnown = `DELETE FROM greylist_known WHERE last_at < now() - interval '400 days'`
+const sqlPruneKnown = `
+WITH page AS (SELECT sender FROM greylist_known WHERE sender > $1 ORDER BY sender LIMIT $2),
+     old AS (
+    SELECT k.sender FROM greylist_known k JOIN page USING (sender) WHERE k.last_at < now() - interval '400 days' FOR UPDATE OF k SKIP LOCKED),
+     gone AS (DELETE FROM greylist_known WHERE sender IN (SELECT sender FROM old))
+SELECT sender FROM page ORDER BY sender DESC LIMIT 1`
 
-const sqlPruneRates = `DELETE FROM rate_buckets WHERE at < now() - interval '2 minutes'`
+const sqlPruneRates = `
+WITH page AS (SELECT bucket FROM rate_buckets WHERE bucket > $1 ORDER BY bucket LIMIT $2),
+     old AS (
+    SELECT r.bucket FROM rate_buckets r JOIN page USING (bucket) WHERE r.at < now() - interval '2 minutes' FOR UPDATE OF r SKIP LOCKED),
+     gone AS (DELETE FROM rate_buckets WHERE bucket IN (SELECT bucket FROM old))
+SELECT bucket FROM page ORDER BY bucket DESC LIMIT 1`
+
+// pruneRows is how many rows one transaction looks at.
+const pruneRows = 2000
 
 func (s *Store) prune(ctx context.Context) error {
 	for _, statement := range []string{sqlPruneGreylist, sqlPruneKnown, sqlPruneRates} {
-		if _, err := s.Pool.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("delete old facts: %w", err)
+		last := []byte{}
+		for {
+			err := s.Pool.QueryRow(ctx, statement, last, pruneRows).Scan(&last)
+			if errors.Is(err, pgx.ErrNoRows) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("delete old facts: %w", err)
+			}
 		}
 	}
 	return nil

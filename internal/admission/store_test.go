@@ -19,9 +19,9 @@ func newStore(t *testing.T) *Store {
 	return &Store{Pool: pgtest.New(t), Log: slog.New(slog.DiscardHandler)}
 }
 
-func exec(t *testing.T, pool *pgxpool.Pool, sql string) {
+func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
 	t.Helper()
-	if _, err := pool.Exec(t.Context(), sql); err != nil {
+	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -108,12 +108,14 @@ func TestPrune(t *testing.T) {
 		(repeat('d', 16)::bytea, now(), now())`)
 	exec(t, s.Pool, `INSERT INTO greylist_known VALUES (repeat('a', 16)::bytea, now() - interval '401 days'), (repeat('b', 16)::bytea, now())`)
 	exec(t, s.Pool, `INSERT INTO rate_buckets VALUES (repeat('a', 16)::bytea, 1, 0, now() - interval '3 minutes'), (repeat('b', 16)::bytea, 1, 0, now())`)
+	// More than one page, old and young ones in turn.
+	exec(t, s.Pool, `INSERT INTO rate_buckets SELECT decode(md5(n::text), 'hex'), 1, 0, now() - n % 2 * interval '1 hour' FROM generate_series(1, $1::int) n`, 2*pruneRows+2)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	if err := s.prune(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for table, want := range map[string]int{"greylist": 2, "greylist_known": 1, "rate_buckets": 1} {
+	for table, want := range map[string]int{"greylist": 2, "greylist_known": 1, "rate_buckets": pruneRows + 2} {
 		var n int
 		if err := s.Pool.QueryRow(ctx, "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != want {
 			t.Errorf("%s has %d rows, %v; want %d", table, n, err, want)
