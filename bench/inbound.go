@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -324,40 +323,21 @@ func sendOne(ctx context.Context, addr, sender string, n int, dot ...func()) err
 	return t.must(".", "250")
 }
 
-// discardServer is our SMTP code with a backend that stores nothing, in a process of its own.
-type discardServer struct {
-	cmd  *exec.Cmd
-	addr string
-}
-
 const discardEnv = "MXDESK_BENCH_DISCARD"
 
-func startDiscard(ctx context.Context) (*discardServer, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
+// startDiscard starts our SMTP code with a backend that stores nothing, in a process of its own.
+func startDiscard(ctx context.Context) (*peer, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	d := &discardServer{addr: "127.0.0.1:" + port, cmd: exec.CommandContext(ctx, self)}
-	d.cmd.Env = append(os.Environ(), discardEnv+"="+d.addr)
-	if err := d.cmd.Start(); err != nil {
+	p, err := newPeer("discard")
+	if err != nil {
 		return nil, err
 	}
-	for range 100 {
-		if conn, err := net.Dial("tcp", d.addr); err == nil {
-			return d, conn.Close()
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return nil, fmt.Errorf("the discarding server does not answer")
-}
-
-func (d *discardServer) stop() {
-	d.cmd.Process.Kill() //nolint:errcheck // the end
-	d.cmd.Wait()         //nolint:errcheck // it was killed
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), discardEnv+"="+p.addr)
+	return p, p.run(ctx, 5*time.Second, cmd)
 }
 
 // serveDiscard is the child process.

@@ -4,65 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
 )
 
-// opendkim is Debian's signing filter, with an RSA key of 2,048 bits for example.test.
-type opendkim struct {
-	cmd  *exec.Cmd
-	dir  string
-	addr string
-}
-
-func startOpendkim(ctx context.Context) (*opendkim, error) {
+// startOpendkim starts Debian's signing filter, with an RSA key of 2,048 bits for example.test.
+func startOpendkim(ctx context.Context) (*peer, error) {
 	if _, err := exec.LookPath("opendkim"); err != nil {
 		return nil, errors.New("there is no opendkim: apt-get install opendkim")
 	}
-	dir, err := os.MkdirTemp("/tmp", "mxdesk-opendkim-")
+	p, err := newPeer("opendkim")
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	o := &opendkim{dir: dir, addr: "127.0.0.1:" + port}
-	key := filepath.Join(dir, "key.pem")
+	key, conf := filepath.Join(p.dir, "key.pem"), filepath.Join(p.dir, "opendkim.conf")
 	if out, err := exec.CommandContext(ctx, "openssl", "genrsa", "-traditional", "-out", key, "2048").CombinedOutput(); err != nil {
+		p.stop()
 		return nil, fmt.Errorf("openssl genrsa: %w: %s", err, out)
 	}
-	conf := filepath.Join(dir, "opendkim.conf")
-	text := fmt.Sprintf("Syslog no\nMode s\nCanonicalization relaxed/relaxed\nDomain example.test\nSelector s\nKeyFile %s\nSocket inet:%s@127.0.0.1\nRequireSafeKeys No\n", key, port)
+	text := fmt.Sprintf("Syslog no\nMode s\nCanonicalization relaxed/relaxed\nDomain example.test\nSelector s\nKeyFile %s\nSocket inet:%s@127.0.0.1\nRequireSafeKeys No\n", key, p.port)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		p.stop()
 		return nil, err
 	}
-	o.cmd = exec.Command("opendkim", "-f", "-x", conf)
-	o.cmd.Stderr = os.Stderr
-	if err := o.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("opendkim: %w", err)
-	}
-	for range 100 {
-		if conn, err := net.Dial("tcp", o.addr); err == nil {
-			return o, conn.Close()
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return nil, errors.New("opendkim does not answer")
-}
-
-func (o *opendkim) stop() {
-	o.cmd.Process.Kill() //nolint:errcheck // the end
-	o.cmd.Wait()         //nolint:errcheck // it was killed
-	os.RemoveAll(o.dir)  //nolint:errcheck // a leftover in /tmp does no harm
+	cmd := exec.Command("opendkim", "-f", "-x", conf)
+	cmd.Stderr = os.Stderr
+	return p, p.run(ctx, 5*time.Second, cmd)
 }
 
 // relayOpendkim measures Postfix that takes letters, has opendkim sign them, and passes them on, until the last has left.
 func (c *benchCmd) relayOpendkim(ctx context.Context) (result, error) {
-	s, err := startSink()
+	s, err := startSink(ctx)
 	if err != nil {
 		return result{}, err
 	}

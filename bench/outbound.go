@@ -60,31 +60,6 @@ func printRatios(name string, ours, theirs []result) {
 	fmt.Printf("%-31s rate %.2f (%.2f-%.2f), CPU %.2f (%.2f-%.2f)\n", name, rate[1], rate[0], rate[2], cpu[1], cpu[0], cpu[2])
 }
 
-// smtpSink is Postfix's discarding server.
-type smtpSink struct {
-	cmd  *exec.Cmd
-	port string
-}
-
-func startSink() (*smtpSink, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	// -u: it will not run as root.
-	s := &smtpSink{port: port, cmd: exec.Command("smtp-sink", "-u", "nobody", "127.0.0.1:"+port, "1024")}
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("smtp-sink: %w", err)
-	}
-	time.Sleep(200 * time.Millisecond)
-	return s, nil
-}
-
-func (s *smtpSink) stop() {
-	s.cmd.Process.Kill() //nolint:errcheck // the end
-	s.cmd.Wait()         //nolint:errcheck // it was killed
-}
-
 // queued is what waits when a drain begins.
 type queued struct {
 	letters int  // over the domains that answer
@@ -101,7 +76,7 @@ type drain struct {
 // drainMxdesk fills the queue of an instance that does not deliver, then starts one that does, and waits until
 // the letters to domains that answer are gone.
 func (c *benchCmd) drainMxdesk(ctx context.Context, top *cli, what queued) (drain, error) {
-	s, err := startSink()
+	s, err := startSink(ctx)
 	if err != nil {
 		return drain{}, err
 	}
@@ -248,7 +223,7 @@ func benchMessage(i int, domain string) outbound.Message {
 
 // drainPostfix fills Postfix's hold queue and releases it.
 func (c *benchCmd) drainPostfix(ctx context.Context) (result, error) {
-	s, err := startSink()
+	s, err := startSink(ctx)
 	if err != nil {
 		return result{}, err
 	}
@@ -276,7 +251,7 @@ func (c *benchCmd) drainPostfix(ctx context.Context) (result, error) {
 }
 
 // relaying are the lines that make Postfix relay to all the domains by way of the sink.
-func relaying(s *smtpSink) []string {
+func relaying(s *peer) []string {
 	var relay []string
 	for i := range domains {
 		relay = append(relay, domain(i))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,43 +13,38 @@ import (
 )
 
 // postfix is a Postfix of our own, apart from the system's: its own folders, ports and processes.
-type postfix struct {
-	dir  string
-	addr string
-}
+type postfix struct{ *peer }
 
-// newPostfix starts a Postfix that takes letters into its hold queue; lines are added to its main.cf.
+// newPostfix starts a Postfix; lines are added to its main.cf.
 func newPostfix(ctx context.Context, lines ...string) (*postfix, error) {
 	if _, err := exec.LookPath("postfix"); err != nil {
 		return nil, errors.New("there is no postfix: apt-get install postfix")
 	}
-	dir, err := os.MkdirTemp("/tmp", "mxdesk-postfix-")
+	made, err := newPeer("postfix")
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
+	p := &postfix{made}
+	if err := p.start(ctx, lines); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("start postfix: %w", err)
 	}
-	p := &postfix{dir: dir, addr: "127.0.0.1:" + port}
-	if err := p.write(port, lines); err != nil {
-		return nil, err
+	return p, nil
+}
+
+func (p *postfix) start(ctx context.Context, lines []string) error {
+	if err := p.write(lines); err != nil {
+		return err
 	}
 	if out, err := exec.CommandContext(ctx, "postfix", "-c", p.conf(), "start").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("start postfix: %w: %s", err, out)
+		return fmt.Errorf("%w: %s", err, out)
 	}
-	for range 200 {
-		if conn, err := net.Dial("tcp", p.addr); err == nil {
-			return p, conn.Close()
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return nil, fmt.Errorf("no postfix answers on %s", p.addr)
+	return p.answers(ctx, 10*time.Second)
 }
 
 func (p *postfix) conf() string { return filepath.Join(p.dir, "conf") }
 
-func (p *postfix) write(port string, lines []string) error {
+func (p *postfix) write(lines []string) error {
 	if err := os.Chmod(p.dir, 0o755); err != nil {
 		return err
 	}
@@ -82,7 +76,7 @@ in_flow_delay = 0
 message_size_limit = 60000000
 %[2]s
 `, p.dir, strings.Join(lines, "\n"))
-	master := port + `  inet n - n - 100 smtpd
+	master := p.port + `  inet n - n - 100 smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -153,5 +147,5 @@ func (p *postfix) clear() error {
 
 func (p *postfix) stop() {
 	exec.Command("postfix", "-c", p.conf(), "stop").Run() //nolint:errcheck // the end
-	os.RemoveAll(p.dir)                                   //nolint:errcheck // a leftover in /tmp does no harm
+	p.peer.stop()
 }
