@@ -39,6 +39,8 @@ type SMTP struct {
 	// Observe is told how TLS went with each host; nil: nobody is.
 	Observe func(route.Session)
 
+	capacities capacities
+
 	mu     sync.Mutex
 	idle   map[string][]*session
 	closed bool
@@ -56,6 +58,7 @@ type session struct {
 	secure bool   // it was made for letters that require TLS
 	lax    bool   // it was made for one that takes any
 	reused bool
+	most   int         // letters that it is to carry
 	timer  *time.Timer // while idle
 }
 
@@ -319,15 +322,15 @@ func (c *smtpConnection) open(ctx context.Context, l *Letter, domain string) (*s
 		if err != nil {
 			return nil, err
 		}
-		s.lax = l.AnyTLS
+		s.lax, s.most = l.AnyTLS, c.smtp.capacities.letters(c.lane, lettersPerConnection, time.Now())
 		c.session = s
 	}
 	return c.session, nil
 }
 
 // transaction sends the letter to as many of the recipients as the server takes at once, and tells of which others it is worth
-// to try again now. A connection that lay idle may have been closed by the server, which is nobody's failure: then it is made
-// anew and the letter sent on that one.
+// to try again now. The server may end a connection that lay idle, or that carried letters before, which is nobody's failure:
+// then it is made anew and the letter sent on that one.
 func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []address.Address) (list []Attempt, more []bool) {
 	list = make([]Attempt, len(to))
 	for {
@@ -346,12 +349,16 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		if !s.relay {
 			env.Domain = s.domain
 		}
+		carried := s.client.Letters()
 		res := s.client.Send(ctx, env, l.Body)
-		stale := s.reused && res.Err != nil && ctx.Err() == nil
+		stale := res.Err != nil && ctx.Err() == nil && (s.reused || carried > 0 && notBegun(res.Recipients))
 		for i, fate := range res.Recipients {
 			stale = stale && fate.Status == smtpclient.Deferred
 			list[i] = ofHost(judge(fate, res.Err != nil), s.relay)
 			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
+		}
+		if stale && !s.reused {
+			c.smtp.capacities.learn(c.lane, carried, time.Now())
 		}
 		s.reused = false
 		if res.Err == nil {
@@ -364,6 +371,11 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 			return list, more
 		}
 	}
+}
+
+// notBegun tells whether the server ended the connection before it had taken anything of the letter.
+func notBegun(fates []smtpclient.Fate) bool {
+	return !slices.ContainsFunc(fates, func(f smtpclient.Fate) bool { return f.Phase != "" && f.Phase != smtpclient.PhaseMail })
 }
 
 // tooMany tells which recipients were too many for one transaction: those that were not tried, and when others were taken,
@@ -395,7 +407,7 @@ func asciiHeader(letter []byte) bool {
 
 // full tells whether the connection has carried its share.
 func (s *session) full() bool {
-	limit := lettersPerConnection
+	limit := s.most
 	if n := s.client.Extensions().MaxMail; n > 0 {
 		limit = min(limit, n)
 	}
