@@ -147,7 +147,11 @@ func (d *decider) attachmentRules() []AttachmentRules {
 func (d *decider) isKnown() bool {
 	k := threadKey{d.org.ID, d.dedupe}
 	if before, ok := d.letters[k]; ok {
-		if d.now.Sub(before.receivedAt) < dedupeWindow {
+		window := dedupeWindow
+		if d.content.MessageID == "" {
+			window = namelessWindow
+		}
+		if d.now.Sub(before.receivedAt) < window {
 			d.known = before.letter
 			return true
 		}

@@ -21,8 +21,12 @@ import (
 	"mxdesk/outbound"
 )
 
-// dedupeWindow is how long the same letter is taken for the same one sent again.
-const dedupeWindow = 7 * 24 * time.Hour
+// The same letter is taken for the same one sent again, so long. One without Message-ID comes from a script, which may say the same
+// every day and mean it, and whose mail server, if it lost our reply, tries again soon.
+const (
+	dedupeWindow   = 7 * 24 * time.Hour
+	namelessWindow = time.Hour
+)
 
 // A large letter takes several times its size in memory while it is read and stored. Those above largeLetter octets
 // therefore wait for each other, in files and not in memory, when they are more than largeInWork together.

@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -130,6 +131,31 @@ func TestSameLetterAgain(t *testing.T) {
 	d.later(dedupeWindow + time.Hour)
 	if again := d.must(m); again == first {
 		t.Error("after the window the letter is a new one")
+	}
+}
+
+// A letter without Message-ID, in the same words every day, is a new one every day; sent again soon it is the same.
+func TestSameNamelessLetter(t *testing.T) {
+	d := newDesk(t)
+	m := mail{from: "robot@client.test", to: []string{"help@example.test"}, subject: "Alarm", text: "The disk is full.", messageID: "x@client.test"}
+	deliver := func() id.ID {
+		t.Helper()
+		l := m.letter(d.clock())
+		l.Raw = bytes.Replace(l.Raw, []byte("Message-ID: <x@client.test>\r\n"), nil, 1)
+		taken, err := d.intake.Deliver(t.Context(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return taken.ID
+	}
+	first := deliver()
+	d.later(namelessWindow / 2)
+	if again := deliver(); again != first {
+		t.Error("sent again soon it is stored twice")
+	}
+	d.later(24 * time.Hour)
+	if again := deliver(); again == first || len(d.tickets()) != 2 {
+		t.Errorf("on the next day it is skipped: %d tickets", len(d.tickets()))
 	}
 }
 
