@@ -91,6 +91,7 @@ type server struct {
 	smtp         *smtpd.Server
 	strangers    *admission.Store
 	results      outbound.Results // what was seen of other domains
+	policies     *mtasts.Cache    // of other domains; nil: no letter goes there directly
 	listening    []netip.AddrPort // where SMTP is served
 }
 
@@ -191,6 +192,9 @@ func (s *server) stages() ([]stage, error) {
 			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})
 		list = append(list, stage{"outbound", s.deliver(own, worker.Run)})
+		if s.policies != nil {
+			list = append(list, stage{"policies", (&outbound.PolicyKeeper{Queue: s.queue, Cache: s.policies, Log: s.log}).Run})
+		}
 	}
 	if s.has(config.RoleJobs) && asksDNS(s.cfg, s.dev) {
 		keys, err := s.keyKeeper()
@@ -425,10 +429,10 @@ func (s *server) usualTransport(router *route.Router, dialer *route.Dialer) (out
 	case config.TransportMX:
 		// The policies of other domains may well be served by this machine: those are no letters.
 		web := &route.Dialer{AllowPrivate: o.AllowPrivateDestinations}
-		policies := &mtasts.Cache{
+		s.policies = &mtasts.Cache{
 			Resolver: s.resolver, Client: mtasts.NewClient(router.DialName(web)), Store: s.queue.Policies(), Log: s.log,
 		}
-		router.MTASTS = policies.Policy
+		router.MTASTS = s.policies.Policy
 		router.Observe, t.Observe = s.results.AddTLS, s.results.AddTLS
 		return t, nil
 	}

@@ -21,9 +21,40 @@ const (
 	lockAttempts   = 9
 	lockReports    = 20
 	lockRotate     = 5
+	lockPolicies   = 6
 )
 
 const sqlTryLock = `SELECT pg_try_advisory_xact_lock($1, $2)`
+
+const (
+	sqlTryLockLong = `SELECT pg_try_advisory_lock($1, $2)`
+	sqlUnlock      = `SELECT pg_advisory_unlock($1, $2)`
+)
+
+// alone runs f on one node at a time; others leave it. The lock belongs to a connection, not to a transaction, so that none is
+// open while f asks others something. If the connection breaks two nodes may be at it, so f must bear that.
+func alone(ctx context.Context, pool *pgxpool.Pool, lock int, f func() error) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("advisory lock: %w", err)
+	}
+	defer conn.Release()
+	var ok bool
+	if err := conn.QueryRow(ctx, sqlTryLockLong, lockClass, lock).Scan(&ok); err != nil {
+		return fmt.Errorf("advisory lock: %w", err)
+	}
+	if !ok {
+		return nil
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if _, err := conn.Exec(closing, sqlUnlock, lockClass, lock); err != nil {
+			_ = conn.Conn().Close(closing) // and the lock with it
+		}
+	}()
+	return f()
+}
 
 func tryLock(ctx context.Context, tx pgx.Tx, lock int) (ok bool, err error) {
 	if err := tx.QueryRow(ctx, sqlTryLock, lockClass, lock).Scan(&ok); err != nil {
@@ -176,10 +207,12 @@ DELETE FROM suppressions WHERE ctid = ANY(ARRAY(SELECT ctid FROM suppressions WH
 	sqlForgetPolicies = `
 DELETE FROM mta_sts_policies WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM mta_sts_policies WHERE fetched_at + make_interval(secs => max_age) < now() LIMIT $1))`
+	// The lane of a domain with an MTA-STS policy lasts a year without letters, for as long as it does the policy is refreshed.
 	sqlForgetLanes = `
 DELETE FROM lanes WHERE ctid = ANY(ARRAY(
     SELECT l.ctid FROM lanes l
      WHERE l.changed_at < now() - interval '30 days' AND l.inflight = 0 AND NOT l.paused
+       AND (l.changed_at < now() - interval '1 year' OR NOT EXISTS (SELECT FROM mta_sts_policies p WHERE p.domain = l.lane))
        AND NOT EXISTS (SELECT FROM deliveries d WHERE d.lane = l.lane AND d.state <> 'leased')
      LIMIT $1))`
 	sqlOldPartitions = `

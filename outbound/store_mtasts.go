@@ -54,3 +54,24 @@ func (s policyStore) Save(ctx context.Context, domain string, e mtasts.Entry) er
 	}
 	return nil
 }
+
+// sqlAgingPolicies lists policies that are to be fetched again. The order is random: those that always fail must not keep the others
+// from their turn. A policy that asks for nothing may run out, and so may that of a domain whose lane is forgotten.
+const sqlAgingPolicies = `
+SELECT domain FROM mta_sts_policies p
+ WHERE mode <> 'none' AND fetched_at + make_interval(secs => max_age) > now()
+   AND fetched_at + make_interval(secs => least(max_age / 2.0, $1)) <= now()
+   AND EXISTS (SELECT FROM lanes l WHERE l.lane = p.domain)
+ ORDER BY random() LIMIT $2`
+
+func agingPolicies(ctx context.Context, db querier, limit int) ([]string, error) {
+	rows, err := db.Query(ctx, sqlAgingPolicies, mtasts.RefreshTime.Seconds(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("list MTA-STS policies: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list MTA-STS policies: %w", err)
+	}
+	return list, nil
+}

@@ -19,9 +19,11 @@ import (
 const (
 	memoTime    = time.Minute     // how long the store is not asked again
 	failureTime = 5 * time.Minute // how long a policy that could not be fetched is not tried again
-	refreshTime = 24 * time.Hour  // age of a policy at which it is fetched again, at the latest
 	maxMemo     = 10_000          // domains; beyond it the memory starts anew
 )
+
+// RefreshTime is the age of a policy at which it is fetched again, at the latest; the earliest is half of what it may reach.
+const RefreshTime = 24 * time.Hour
 
 // Entry is a policy as it is remembered.
 type Entry struct {
@@ -37,7 +39,7 @@ func (e Entry) valid(now time.Time) bool {
 // stale tells whether the policy is to be fetched, when the DNS now says id. One in use is fetched anew
 // long before it runs out, else who blocks HTTPS on that day is rid of it.
 func (e Entry) stale(id string, now time.Time) bool {
-	return !e.valid(now) || e.ID != id || now.Sub(e.FetchedAt) >= min(e.MaxAge/2, refreshTime)
+	return !e.valid(now) || e.ID != id || now.Sub(e.FetchedAt) >= min(e.MaxAge/2, RefreshTime)
 }
 
 // Store remembers policies for all nodes. Load returns the zero Entry for a domain it does not know.

@@ -16,7 +16,7 @@
 //	run out       as for nothing
 //
 // So whoever can make the DNS or HTTPS silent cannot take a policy away that we know, only keep us from learning of the
-// first one. A database that does not answer is an error, unless this node remembers: others might know a policy.
+// first one; outbound.PolicyKeeper asks for those that get old, also when no letter does. A database that does not answer is an error, unless this node remembers: others might know a policy.
 //
 // Reading order: policy.go, fetch.go, cache.go.
 package mtasts

@@ -1,0 +1,73 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mxdesk/outbound/mtasts"
+)
+
+const (
+	policyEvery  = 15 * time.Minute
+	policyBatch  = 200 // domains in one round
+	policyFlight = 4   // of them at once
+	policyWait   = time.Minute
+)
+
+// PolicyKeeper fetches the MTA-STS policies of other domains again before they run out, whether letters go there or not: else
+// who blocks HTTPS just then is rid of a policy that few letters need (RFC 8461 section 10.2). Any number of nodes may run one:
+// one of them is at it at a time.
+type PolicyKeeper struct {
+	Queue *Queue
+	Cache *mtasts.Cache
+	Log   *slog.Logger
+}
+
+// Run keeps policies until ctx ends.
+func (k *PolicyKeeper) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := k.Pass(ctx); err != nil && ctx.Err() == nil {
+			k.Log.Warn("MTA-STS policies were not refreshed", "error", err)
+		}
+		pause(ctx, policyEvery)
+	}
+	return nil
+}
+
+// Pass fetches some of the policies that are old enough, unless another node is at it. One that cannot be fetched is kept
+// until it runs out.
+func (k *PolicyKeeper) Pass(ctx context.Context) error {
+	return alone(ctx, k.Queue.pool, lockPolicies, func() error {
+		domains, err := agingPolicies(ctx, k.Queue.pool, policyBatch)
+		if err != nil {
+			return err
+		}
+		var flight errgroup.Group
+		flight.SetLimit(policyFlight)
+		for _, domain := range domains {
+			flight.Go(func() error { return k.refresh(ctx, domain) })
+		}
+		return flight.Wait()
+	})
+}
+
+// refresh asks for the policy as a letter would: the cache fetches it when it is old. What goes wrong with the fetch, the cache logs.
+func (k *PolicyKeeper) refresh(ctx context.Context, domain string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic at the policy of %s: %v\n%s", domain, p, debug.Stack())
+		}
+	}()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, policyWait)
+	defer cancel()
+	_, err = k.Cache.Policy(ctx, domain)
+	return err
+}
