@@ -103,6 +103,29 @@ func TestProve(t *testing.T) {
 	}
 }
 
+// A letter in the name of staff waits for a DNS that does not answer, when the answer may prove who wrote it. Anybody else's does not.
+func TestStaffLetterWaitsForDNS(t *testing.T) {
+	d := newDesk(t)
+	const unknown, failed = message.TempError, message.Fail
+	for _, c := range []struct {
+		name, from string
+		v          message.Verdict
+		waits      bool
+	}{
+		{"DMARC", "anna@staff.test", message.Verdict{DMARC: message.DMARC{Result: unknown}}, true},
+		{"SPF", "anna@staff.test", message.Verdict{SPF: message.SPF{Result: unknown}}, true},
+		{"her domain's key", "anna@staff.test", message.Verdict{DKIM: []message.DKIM{{Result: failed, Domain: "staff.test"}, {Result: unknown, Domain: "Staff.test"}}}, true},
+		{"another domain's key", "anna@staff.test", message.Verdict{DKIM: []message.DKIM{{Result: unknown, Domain: "list.test"}}}, false},
+		{"a customer", "carl@client.test", message.Verdict{DMARC: message.DMARC{Result: unknown}}, false},
+	} {
+		l := mail{from: c.from, to: []string{"help@example.test"}, subject: c.name, text: "hello"}.letter(d.clock())
+		l.Verdict = c.v
+		if _, err := d.intake.Deliver(t.Context(), l); errors.Is(err, message.ErrSenderDNS) != c.waits || (err != nil) != c.waits {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 // set changes the organisation's settings.
 func (d *desk) set(settings string) {
 	d.t.Helper()

@@ -105,7 +105,7 @@ func (d *decider) admitted() bool {
 		d.note("admission: held: %s", a.reason)
 		d.summary.reason = a.reason
 		d.hold(a.hold)
-	case d.staff != nil && !d.by.Staff && (v.DMARC.Result == message.TempError || v.SPF.Result == message.TempError || d.belief.waiting):
+	case d.staff != nil && !d.by.Staff && (unsettled(v, d.from.Domain) || d.belief.waiting):
 		d.refuse(message.ErrSenderDNS) // the DNS must say whether this is a staff member, and does not answer
 	case d.staff != nil && !d.by.Staff && d.by.Proof == ProofToken && d.content.Kind == message.Human:
 		d.askStaff()

@@ -1,6 +1,9 @@
 package ticketing
 
 import (
+	"slices"
+	"strings"
+
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
 )
@@ -34,6 +37,13 @@ func prove(fromDomain string, v message.Verdict, person id.ID, tokens []id.ID) P
 		}
 	}
 	return Unverified
+}
+
+// unsettled tells whether the results may yet prove who wrote the letter: the DNS did not say.
+func unsettled(v message.Verdict, fromDomain string) bool {
+	return v.DMARC.Result == message.TempError || v.SPF.Result == message.TempError || slices.ContainsFunc(v.DKIM, func(d message.DKIM) bool {
+		return d.Result == message.TempError && strings.EqualFold(d.Domain, fromDomain)
+	})
 }
 
 // disowned tells whether the domain that a letter says it is from says that it is not: an answer would go to somebody who
