@@ -18,8 +18,9 @@
 // a result counts only while it is the number of the attempt it speaks of. No transaction is open while the network is.
 //
 // Failures belong to the site (no connection, 421, lost connection) or to the delivery (a reply about it).
-// Those of the site back off the lane; the one letter that probed it counts an attempt, the rest of its batch is given back
-// as if never claimed. Those of the delivery defer it alone, or end it.
+// Those of the site back off the lane, unless it took letters before; the one letter that probed it counts an attempt, the rest of
+// its batch is given back as if never claimed. Those of the delivery defer it alone, or end it. A connection that the site ends
+// between two letters, after it took some, is no failure: the next letter takes another.
 //
 // A shared letter goes to all recipients of its batch in one transaction, under the return path of the first of them; each
 // has an attempt and a result of his own. A report to that return path closes the delivery whose recipient it names (bounce.go).

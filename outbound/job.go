@@ -185,6 +185,7 @@ func (j *job) learn(a Attempt) {
 		j.lane.failed, j.lane.err = true, a.Reply
 	} else if a.Host != "" {
 		j.lane.answered = true
+		j.lane.delivered = j.lane.delivered || a.Result == ResultDelivered
 	}
 	if memo := tlsMemo(a); memo != "" && !isPlaintext(j.lane.tls) {
 		j.lane.tls = memo

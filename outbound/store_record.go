@@ -120,15 +120,18 @@ func queueAttempts(b *pgx.Batch, results []result) {
 	}
 }
 
-// sqlFinishLanes counts batches out of their lanes. A site that answered is no longer failing and gets one more
-// connection for each batch without trouble; one that did not is backed off, once for all the
-// connections that failed together. The rows are locked in the order of their names.
+// sqlFinishLanes counts batches out of their lanes. A site that answered, and whose connections held, is no longer failing and gets
+// one more connection for each batch without trouble. One whose connections fail while it takes no letter is backed off, once for
+// all that failed together, whatever it answered before. One that takes letters while connections fail may just want fewer of
+// them: it gets half. The rows are locked in the order of their names.
 const sqlFinishLanes = `
 WITH r AS MATERIALIZED (
-    SELECT lane, count(*)::int AS batches, bool_or(answered) AS answered, bool_or(failed) AS failed,
+    SELECT lane, count(*)::int AS batches, bool_or(answered) AND NOT bool_or(failed) AS well,
+           bool_or(failed) AS failed, bool_or(failed) AND NOT bool_or(delivered) AS dead,
            count(*) FILTER (WHERE answered AND NOT failed)::int AS clean, max(error) AS error,
            coalesce(max(tls) FILTER (WHERE tls LIKE 'plaintext%'), max(tls)) AS tls
-      FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::text[], $5::text[]) AS f (lane, answered, failed, error, tls)
+      FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::text[], $5::text[], $8::boolean[])
+        AS f (lane, answered, failed, error, tls, delivered)
      GROUP BY lane
 ), locked AS MATERIALIZED (
     SELECT lane, tls_seen FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR NO KEY UPDATE
@@ -136,12 +139,12 @@ WITH r AS MATERIALIZED (
 UPDATE lanes l
    SET inflight = greatest(l.inflight - r.batches, 0),
        max_inflight = CASE WHEN r.failed THEN greatest(l.max_inflight / 2, 1) ELSE least(l.max_inflight + r.clean, 20) END,
-       fail_streak = CASE WHEN r.answered THEN 0 WHEN r.failed AND l.next_at <= now() THEN l.fail_streak + 1 ELSE l.fail_streak END,
-       next_at = CASE WHEN r.answered THEN '-infinity'
-                      WHEN r.failed AND l.next_at <= now()
+       fail_streak = CASE WHEN r.well THEN 0 WHEN r.dead AND l.next_at <= now() THEN l.fail_streak + 1 ELSE l.fail_streak END,
+       next_at = CASE WHEN r.well THEN '-infinity'
+                      WHEN r.dead AND l.next_at <= now()
                       THEN now() + make_interval(secs => $7 * ($6::float8[])[least(l.fail_streak + 1, cardinality($6::float8[]))])
                       ELSE l.next_at END,
-       last_error = CASE WHEN r.answered THEN '' WHEN r.failed THEN r.error ELSE l.last_error END,
+       last_error = CASE WHEN r.well THEN '' WHEN r.dead THEN r.error ELSE l.last_error END,
        tls_seen = CASE WHEN r.tls <> '' THEN r.tls ELSE l.tls_seen END,
        changed_at = now()
   FROM r JOIN locked USING (lane)
@@ -150,25 +153,26 @@ RETURNING l.lane, locked.tls_seen, r.tls`
 
 // laneResult is what a batch found of its lane.
 type laneResult struct {
-	lane     string
-	answered bool   // the site had something to say of a letter
-	failed   bool   // the connection failed, at its beginning or later
-	err      string // why, printable
-	tls      string // what it will remember; plaintext counts for more than TLS at the same time
+	lane      string
+	answered  bool   // the site had something to say of a letter
+	delivered bool   // it took one
+	failed    bool   // the connection failed, at its beginning or later
+	err       string // why, printable
+	tls       string // what it will remember; plaintext counts for more than TLS at the same time
 }
 
 func queueLanes(b *pgx.Batch, lanes []laneResult, lost *[]downgrade) {
 	var (
-		names            []string
-		answered, failed []bool
-		errs, tls        []string
+		names                       []string
+		answered, delivered, failed []bool
+		errs, tls                   []string
 	)
 	for _, l := range lanes {
 		names, errs, tls = append(names, l.lane), append(errs, storable(l.err)), append(tls, l.tls)
-		answered, failed = append(answered, l.answered), append(failed, l.failed)
+		answered, delivered, failed = append(answered, l.answered), append(delivered, l.delivered), append(failed, l.failed)
 	}
 	if len(names) > 0 {
-		b.Queue(sqlFinishLanes, names, answered, failed, errs, tls, seconds(laneSchedule), 0.9+0.2*rand.Float64()).
+		b.Queue(sqlFinishLanes, names, answered, failed, errs, tls, seconds(laneSchedule), 0.9+0.2*rand.Float64(), delivered).
 			Query(func(rows pgx.Rows) error {
 				all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[downgrade])
 				*lost = slices.DeleteFunc(all, func(d downgrade) bool { return !d.happened() })
