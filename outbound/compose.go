@@ -31,6 +31,7 @@ type Draft struct {
 	Thread       [16]byte // the ticket's number for Outlook; zero: none
 	Automatic    string   // value of Auto-Submitted, "" for the words of a person
 	Unsubscribe  bool
+	Shared       bool   // several get the very same letter
 	LeaveURL     string // where one click unsubscribes; "": only by mail
 	Subject      string
 	Text         string
@@ -121,8 +122,13 @@ func (c *composer) header() {
 	c.WriteString(h.String())
 }
 
-// unsubscribe says how to leave: by one click, which needs neither a sign-in nor a question (RFC 8058), and by mail.
+// unsubscribe says how to leave: by one click, which needs neither a sign-in nor a question (RFC 8058), and by mail. A shared letter
+// says nothing: no link or address in it can tell who of them leaves, and a mail program that writes there for its user
+// would be believed only where the user's domain vouches for him, and else tell agents of a customer who wants to leave but does not.
 func (h *header) unsubscribe(d *Draft) {
+	if d.Shared {
+		return
+	}
 	var ways []string
 	if d.LeaveURL != "" {
 		ways = append(ways, "<"+d.LeaveURL+">")

@@ -72,7 +72,7 @@ func addressDraft(d *Draft, l *lease, c *content, signer *address.Signer) error 
 			return fmt.Errorf("%w: recipients: %w", errUnfit, err)
 		}
 		d.ID, d.ToName, d.To, d.Cc = l.MessageID, everybody[0].Name, everybody[0].Address, everybody[1:]
-		ref.Participant = 0
+		ref.Participant, d.Shared = 0, true
 	}
 	if l.TicketNumber == 0 {
 		return nil

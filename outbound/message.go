@@ -42,7 +42,7 @@ type Delivery struct {
 	References  []string // ids the recipient has seen, oldest first, without brackets
 	Hold        time.Duration
 	CancelSeen  bool // while it is held, CancelSeen takes it back
-	Unsubscribe bool // the recipient may leave with one click: List-Id and List-Unsubscribe are added
+	Unsubscribe bool // the recipient may leave with one click: List-Id and, unless the letter is shared, List-Unsubscribe are added
 }
 
 // Outcome is what finally became of a delivery.

@@ -256,6 +256,7 @@ func TestShared(t *testing.T) {
 	}
 	shared := x.message("c@x.test", "d@y.test")
 	shared.Shared, shared.Deliveries[0].Name = true, "Carl"
+	shared.Deliveries[0].Unsubscribe, shared.Deliveries[1].Unsubscribe = true, true
 	x.enqueue(own, shared)
 	x.round(w)
 	if a, b := letters["a@x.test"], letters["b@y.test"]; a == b || len(letters) < 3 {
@@ -279,5 +280,8 @@ func TestShared(t *testing.T) {
 		if !strings.Contains(letters["c@x.test"], want) {
 			t.Errorf("no %q in\n%s", want, letters["c@x.test"])
 		}
+	}
+	if got := letters["c@x.test"]; !strings.Contains(got, "\r\nList-Id: ") || strings.Contains(got, "List-Unsubscribe") || strings.Contains(got, "unsubscribe%23") {
+		t.Errorf("a letter to several says how one of them leaves:\n%s", got)
 	}
 }
