@@ -37,6 +37,7 @@ func TestDisownedLetterIsNotAnswered(t *testing.T) {
 		answers int
 	}{
 		"SPF fails":                  {message.Verdict{SPF: message.SPF{Result: message.Fail, Domain: "client.test"}}, 0},
+		"SPF fails softly":           {message.Verdict{SPF: message.SPF{Result: message.SoftFail, Domain: "client.test"}}, 0},
 		"DMARC fails":                {message.Verdict{DMARC: message.DMARC{Result: message.Fail, Policy: "none"}}, 0},
 		"nothing is published":       {message.Verdict{}, 1},
 		"SPF fails, but DMARC holds": {message.Verdict{SPF: message.SPF{Result: message.Fail}, DMARC: message.DMARC{Result: message.Pass}}, 1},

@@ -46,8 +46,8 @@ func unsettled(v message.Verdict, fromDomain string) bool {
 	})
 }
 
-// disowned tells whether the domain that a letter says it is from says that it is not: an answer would go to somebody who
-// did not write.
+// disowned tells whether the domain that a letter says it is from says that it is not, or is probably not (softfail): an
+// answer would go to somebody who did not write.
 func disowned(v message.Verdict) bool {
-	return v.SPF.Result == message.Fail || v.DMARC.Result == message.Fail
+	return v.SPF.Result == message.Fail || v.SPF.Result == message.SoftFail || v.DMARC.Result == message.Fail
 }
