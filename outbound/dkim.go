@@ -40,11 +40,12 @@ type Key struct {
 const rsaBits = 2048 // RFC 8301 section 3.2; 4096 do not fit into one UDP answer
 
 // signedFields are named in h= once more than they occur ("over-signed"), so that nobody can add
-// another one behind our back. Resent and trace fields belong to others.
+// another one behind our back: a List-Post or List-Help put in front of our letter would be shown as our word too. Resent and
+// trace fields belong to others.
 var signedFields = []string{
 	"From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Reply-To", "Sender",
 	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Auto-Submitted",
-	"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
+	"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help", "List-Post", "List-Owner", "List-Subscribe", "List-Archive",
 }
 
 // GenerateKeys makes an RSA and an Ed25519 key for domain; now goes into their selectors.

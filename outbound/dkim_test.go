@@ -8,6 +8,10 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 	"github.com/jackc/pgx/v5"
+
+	"mxdesk/internal/dns"
+	dkimkey "mxdesk/internal/mailauth/dkim"
+	"mxdesk/internal/message"
 )
 
 func verify(t testing.TB, letter []byte, keys []Key) []*dkim.Verification {
@@ -63,7 +67,12 @@ func TestOverSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"From: x@evil.test", "To: y@evil.test", "Cc: z@evil.test", "Subject: other", "Reply-To: x@evil.test", "List-Unsubscribe: <https://evil.test>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click", "Content-Type: text/html"} {
+	fields := []string{
+		"From: x@evil.test", "To: y@evil.test", "Cc: z@evil.test", "Subject: other", "Reply-To: x@evil.test", "List-Unsubscribe: <https://evil.test>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click", "Content-Type: text/html",
+		"List-Help: <https://evil.test>", "List-Post: <mailto:x@evil.test>", "List-Owner: <mailto:x@evil.test>",
+		"List-Subscribe: <https://evil.test>", "List-Archive: <https://evil.test>", "List-Id: <evil.test>",
+	}
+	for _, field := range fields {
 		for _, v := range verify(t, append([]byte(field+"\r\n"), letter...), keys) {
 			if v.Err == nil {
 				t.Errorf("%q added, and a signature still holds", field)
@@ -73,6 +82,44 @@ func TestOverSigned(t *testing.T) {
 	for _, v := range verify(t, append([]byte("Received: by relay\r\n"), letter...), keys) {
 		if v.Err != nil {
 			t.Errorf("a trace field breaks the signature: %v", v.Err)
+		}
+	}
+}
+
+// TestOurVerifierAgrees: what we sign, we believe, whatever fields a letter has; and the longest line of the signatures is
+// one that every host takes (RFC 5322 section 2.1.1).
+func TestOurVerifierAgrees(t *testing.T) {
+	keys, err := GenerateKeys(testDomain, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone := dns.Fake{}
+	for _, k := range keys {
+		zone[k.RecordName()] = dns.Records{TXT: []string{k.Record()}}
+	}
+	list := drafts()
+	list["all fields"] = draft(func(d *Draft) {
+		d.Unsubscribe, d.LeaveURL, d.Automatic, d.References = true, "https://desk.test/u/1", "auto-generated", []string{"a@b"}
+	})
+	for name, d := range list {
+		letter, err := sign(Compose(d), keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, _ := dkimkey.Parse(letter).Verify(t.Context(), zone, time.Now())
+		if len(found) != len(keys) {
+			t.Errorf("%s: %d signatures", name, len(found))
+		}
+		for _, s := range found {
+			if s.Result != message.Pass || s.Reason != "" || s.Domain != testDomain {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+		signatures, _, _ := bytes.Cut(letter, []byte("\r\nFrom:"))
+		for line := range bytes.SplitSeq(signatures, []byte("\r\n")) {
+			if len(line) > 998 {
+				t.Errorf("%s: a line of %d octets", name, len(line))
+			}
 		}
 	}
 }
