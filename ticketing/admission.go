@@ -118,7 +118,7 @@ func byDMARC(in admissionInput) admission {
 	}
 	demand := demanded(d)
 	switch {
-	case listed(in.settings.DMARCExempt, in.from):
+	case in.exempt():
 		return admission{reason: reasonDMARCExempt}
 	case demand == "none":
 		return admission{reason: reasonDMARCNone}
@@ -130,6 +130,14 @@ func byDMARC(in admissionInput) admission {
 		return refused(message.ErrDMARC)
 	}
 	return admission{reason: reasonDMARCHeld, hold: "DMARC failed, and " + d.PolicyDomain + " asks to " + demand + " such letters"}
+}
+
+// exempt tells whether DMARC is not asked about the letter: for who it says it is from, or for who forwards it, a mailing list say,
+// where SPF proves that he does.
+func (in *admissionInput) exempt() bool {
+	spf := in.belief.verdict.SPF
+	return listed(in.settings.DMARCExempt, in.from) ||
+		spf.Result == message.Pass && strings.EqualFold(spf.Domain, in.mailFrom.Domain) && listed(in.settings.DMARCExempt, in.mailFrom)
 }
 
 // demanded is the policy asked for; a domain that is still testing asks for one level less (RFC 9989, tag t).

@@ -17,6 +17,11 @@ func TestAdmit(t *testing.T) {
 	result := func(r message.Result) belief {
 		return belief{verdict: message.Verdict{DMARC: message.DMARC{Result: r}}}
 	}
+	viaList := func(spf message.Result, domain string) admissionInput {
+		in := admissionInput{belief: failed("reject", false), mailFrom: bare("bounces@lists.c.test"), settings: Settings{DMARCExempt: []string{"c.test"}}}
+		in.belief.verdict.SPF = message.SPF{Result: spf, Domain: domain}
+		return in
+	}
 	spam := func(s message.Spam) belief { return belief{verdict: message.Verdict{Spam: &s}} }
 	waiting := failed("reject", false)
 	waiting.waiting = true
@@ -45,6 +50,9 @@ func TestAdmit(t *testing.T) {
 		{"reject, of a confirmation", admissionInput{belief: failed("reject", false), confirm: true}, false, message.ErrDMARC, "dmarc"},
 		{"reject, exempt domain", admissionInput{belief: failed("reject", false), settings: Settings{DMARCExempt: []string{"b.test"}}}, false, nil, reasonDMARCExempt},
 		{"reject, another domain is exempt", admissionInput{belief: failed("reject", false), settings: Settings{DMARCExempt: []string{"ub.test"}}}, false, message.ErrDMARC, "dmarc"},
+		{"reject, an exempt list forwards it", viaList(message.Pass, "lists.c.test"), false, nil, reasonDMARCExempt},
+		{"reject, in the name of an exempt list", viaList(message.SoftFail, "lists.c.test"), false, message.ErrDMARC, "dmarc"},
+		{"reject, SPF of another host in the name of an exempt list", viaList(message.Pass, "evil.test"), false, message.ErrDMARC, "dmarc"},
 		{"reject, allowed network", admissionInput{belief: failed("reject", false), network: network.Allowed}, false, nil, reasonNetwork},
 		{"reject, a listed sealer cannot be checked now", admissionInput{belief: waiting}, false, message.ErrSenderDNS, "sender-dns"},
 		{"spam", admissionInput{belief: spam(message.Spam{Score: 11, Tag: true, Hold: true})}, true, nil, reasonSpamHeld},
