@@ -25,6 +25,9 @@ type database struct {
 	service   *ticketing.Service
 }
 
+// commandTime is how long a command may take, unless it says otherwise.
+const commandTime = time.Minute
+
 // withDatabase runs f on the configured database: that of database.url, or the private PostgreSQL of a server that runs
 // on this machine.
 func (e *environment) withDatabase(dev bool, f func(context.Context, *database) error) error {
@@ -38,8 +41,9 @@ func (e *environment) withDatabase(dev bool, f func(context.Context, *database) 
 			return fmt.Errorf("%w; start mxdesk serve first, or set database.url", err)
 		}
 	}
+	e.progress.set("waits for the database")
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	ctx, cancel := context.WithTimeout(e.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(e.ctx, commandTime)
 	defer cancel()
 	d := &database{}
 	if d.pool, err = postgres.Pool(ctx, url, 4); err != nil {
@@ -67,6 +71,7 @@ func (migrateCmd) Run(e *environment) error {
 	if cfg.Database.URL == "" {
 		return fmt.Errorf("database.url is not set: the private PostgreSQL is migrated when mxdesk serve starts")
 	}
+	e.progress.set("waits for the database")
 	pool, err := postgres.Pool(e.ctx, string(cfg.Database.URL), 4)
 	if err != nil {
 		return err
@@ -75,7 +80,9 @@ func (migrateCmd) Run(e *environment) error {
 	if err := migrations.CheckServer(e.ctx, pool); err != nil {
 		return err
 	}
-	return migrations.Apply(e.ctx, pool)
+	return migrations.ApplyTelling(e.ctx, pool, func(s migrations.Step) {
+		e.progress.set("migration %s, %d of %d", s.Name, s.Number, s.Of)
+	})
 }
 
 type adminCmd struct {

@@ -41,6 +41,7 @@ type checked struct {
 	cfg      config.Config
 	resolver dns.Resolver // nil: nobody is asked
 	report   selfcheck.Report
+	progress *progress
 }
 
 // Run looks at the server from beside it, whether it runs or not. The exit code is for monitoring: 0 all is well, 1 there
@@ -52,7 +53,7 @@ func (c checkCmd) Run(e *environment) error {
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, checkTime)
 	defer cancel()
-	check := &checked{cfg: cfg}
+	check := &checked{cfg: cfg, progress: e.progress}
 	if asksDNS(cfg, c.Dev) {
 		system, err := newResolver(cfg)
 		if err != nil {
@@ -93,6 +94,7 @@ func (c *checked) all(ctx context.Context) {
 	if c.resolver == nil {
 		c.report.Add("DNS", selfcheck.OK, "", "not asked: in development that needs dns.resolvers")
 	} else {
+		c.progress.set("asks the DNS about %s", c.cfg.Hostname)
 		c.report = append(c.report, selfcheck.Identity(ctx, c.resolver, string(c.cfg.Hostname))...)
 	}
 	if slices.Contains(c.cfg.Roles, config.RoleSMTP) {
@@ -112,6 +114,7 @@ func (c *checked) listeners(ctx context.Context) {
 			c.report.Add("listener", selfcheck.Warning, "look at it through the proxy", "%s is not tried: it expects the header of a proxy from this machine", l.Address)
 			continue
 		}
+		c.progress.set("talks to %s", l.Address)
 		lines, served := selfcheck.Listener(ctx, l.Network, l.Address, host, c.cfg.SMTP.GreetDelay)
 		c.report = append(c.report, lines...)
 		answered = answered || lines.Code() < 2
@@ -142,6 +145,7 @@ func (c *checked) disk() {
 // database looks at the database, and through it at the queue and at the domains.
 func (c *checked) database(ctx context.Context) {
 	const check = "database"
+	c.progress.set("waits for the database")
 	url := string(c.cfg.Database.URL)
 	if url == "" {
 		var err error
@@ -202,6 +206,7 @@ func (c *checked) desk(ctx context.Context, pool *pgxpool.Pool) {
 	advisor := dnsAdvisor{c.resolver, queue, mailHosts(c.cfg), sendersOf(c.cfg)}
 	for _, o := range directory.Organisations() {
 		for _, domain := range o.Domains {
+			c.progress.set("asks the DNS about %s", domain)
 			records, err := advisor.records(ctx, o, domain)
 			if err != nil {
 				c.report.Add("DNS of "+domain, selfcheck.Error, "look at PostgreSQL and its log", "%v", err)

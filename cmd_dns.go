@@ -58,17 +58,20 @@ func (c dnsCmd) Run(e *environment) error {
 	list := []printedDomain{}
 	if c.Domain == "" {
 		for _, s := range servers(cfg) {
+			e.progress.set("asks the DNS about %s", s.Name)
 			list = append(list, printedDomain{0, s.Name, dnscheck.Host(e.ctx, resolver, s)})
 		}
 	}
-	err = e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
+	// There may be many domains, and slow name servers: only a signal ends this, not the time that other commands have.
+	err = e.withDatabase(c.Dev, func(_ context.Context, d *database) error {
 		advisor := dnsAdvisor{resolver, d.queue, mailHosts(cfg), sendersOf(cfg)}
 		for _, o := range d.directory.Organisations() {
 			for _, domain := range o.Domains {
 				if c.Domain != "" && !strings.EqualFold(dns.ASCII(c.Domain), dns.ASCII(domain)) {
 					continue
 				}
-				records, err := advisor.records(ctx, o, domain)
+				e.progress.set("asks the DNS about %s, domain %d", domain, len(list)+1)
+				records, err := advisor.records(e.ctx, o, domain)
 				if err != nil {
 					return err
 				}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -41,7 +40,7 @@ func (c inspectCmd) Run(e *environment) error {
 		env.MailFrom = strings.TrimSuffix(strings.TrimPrefix(*c.MailFrom, "<"), ">")
 		env.NullSender = env.MailFrom == ""
 	}
-	verdict, err := c.authenticate(e.ctx, mailauth.In{Helo: c.Helo, MailFrom: env.MailFrom, Raw: raw})
+	verdict, err := c.authenticate(e, mailauth.In{Helo: c.Helo, MailFrom: env.MailFrom, Raw: raw})
 	if err != nil {
 		return exitCode{2, err}
 	}
@@ -72,7 +71,7 @@ func (c inspectCmd) read() ([]byte, error) {
 }
 
 // authenticate makes the verdict, nil without DNS. Its errors are wrong usage.
-func (c inspectCmd) authenticate(ctx context.Context, in mailauth.In) (*message.Verdict, error) {
+func (c inspectCmd) authenticate(e *environment, in mailauth.In) (*message.Verdict, error) {
 	now := time.Now()
 	var err error
 	if c.IP != "" {
@@ -105,7 +104,8 @@ func (c inspectCmd) authenticate(ctx context.Context, in mailauth.In) (*message.
 	default:
 		return nil, nil
 	}
+	e.progress.set("asks the DNS about the sender")
 	v := mailauth.Verifier{DNS: resolver, Now: func() time.Time { return now }}
-	verdict := v.Verify(ctx, in)
+	verdict := v.Verify(e.ctx, in)
 	return &verdict, nil
 }

@@ -102,6 +102,7 @@ func (c queueLanesCmd) Run(e *environment) error {
 				return err
 			}
 			all = append(all, list...)
+			e.progress.set("reads the lanes: %d so far", len(all))
 			if full = len(list) == maxListed; full {
 				after = list[len(list)-1].Lane
 			}
@@ -143,7 +144,11 @@ type queueShowCmd struct {
 
 // Run shows one delivery.
 func (c queueShowCmd) Run(e *environment) error {
-	return e.onDelivery(c.ID, func(ctx context.Context, d *database, organisation int32, delivery id.ID) error {
+	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
+		organisation, delivery, err := d.findDelivery(ctx, c.ID)
+		if err != nil {
+			return err
+		}
 		found, err := tracedDelivery(ctx, d, organisation, delivery)
 		if err != nil {
 			return err
@@ -173,19 +178,25 @@ type done struct {
 func (a deliveriesArg) each(e *environment, what string, act func(*outbound.Queue, context.Context, int32, id.ID) error) error {
 	var failures []error
 	report := []done{}
-	for _, text := range a.IDs {
-		err := e.onDelivery(text, func(ctx context.Context, d *database, organisation int32, delivery id.ID) error {
-			return act(d.queue, ctx, organisation, delivery)
-		})
-		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", text, err))
-			report = append(report, done{What: text, Error: err.Error()})
-			continue
+	// There may be many: each has a minute, and a signal ends all.
+	err := e.withDatabase(e.cli.Queue.Dev, func(_ context.Context, d *database) error {
+		for i, text := range a.IDs {
+			e.progress.set("%d of %d deliveries, the next is %s", i, len(a.IDs), text)
+			err := d.onDelivery(e.ctx, text, act)
+			if err != nil {
+				failures = append(failures, fmt.Errorf("%s: %w", text, err))
+				report = append(report, done{What: text, Error: err.Error()})
+				continue
+			}
+			report = append(report, done{What: text, Done: what})
+			if !a.JSON {
+				fmt.Fprintln(e.stdout, text, what)
+			}
 		}
-		report = append(report, done{What: text, Done: what})
-		if !a.JSON {
-			fmt.Fprintln(e.stdout, text, what)
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if a.JSON {
 		failures = append(failures, printJSON(e.stdout, report))
@@ -274,26 +285,32 @@ func printDone(w io.Writer, asJSON bool, what, did string) error {
 	return err
 }
 
-// onDelivery finds out whose a delivery is, and runs f on it.
-func (e *environment) onDelivery(text string, f func(context.Context, *database, int32, id.ID) error) error {
-	delivery, err := id.Parse(strings.TrimPrefix(text, "dlv_")) // as the API writes it
+// onDelivery finds out whose a delivery is, and does something to it.
+func (d *database) onDelivery(ctx context.Context, text string, act func(*outbound.Queue, context.Context, int32, id.ID) error) error {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	organisation, delivery, err := d.findDelivery(ctx, text)
 	if err != nil {
-		return fmt.Errorf("%q is no id of a delivery", text)
+		return err
 	}
-	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
-		d.queue.OnFinal = d.service.RecordFinal
-		for _, o := range d.directory.Organisations() {
-			_, _, err := d.queue.Delivery(ctx, o.ID, delivery)
-			if errors.Is(err, outbound.ErrNoDelivery) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			return f(ctx, d, o.ID, delivery)
+	d.queue.OnFinal = d.service.RecordFinal
+	return act(d.queue, ctx, organisation, delivery)
+}
+
+// findDelivery finds a delivery by its id.
+func (d *database) findDelivery(ctx context.Context, text string) (organisation int32, delivery id.ID, err error) {
+	delivery, err = id.Parse(strings.TrimPrefix(text, "dlv_")) // as the API writes it
+	if err != nil {
+		return 0, delivery, fmt.Errorf("%q is no id of a delivery", text)
+	}
+	for _, o := range d.directory.Organisations() {
+		_, _, err := d.queue.Delivery(ctx, o.ID, delivery)
+		if errors.Is(err, outbound.ErrNoDelivery) {
+			continue
 		}
-		return outbound.ErrNoDelivery
-	})
+		return o.ID, delivery, err
+	}
+	return 0, delivery, outbound.ErrNoDelivery
 }
 
 // maxListed is the longest page that the queue and the service give.

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 type desk struct {
 	t            *testing.T
 	organisation int32
+	progress     *progress // of the commands that run
 }
 
 func newDesk(t *testing.T) *desk {
@@ -75,7 +76,7 @@ func (d *desk) run(args ...string) (string, error) {
 		return "", err
 	}
 	var out bytes.Buffer
-	err = parsed.Run(&environment{ctx: d.t.Context(), cli: &c, stdout: &out})
+	err = parsed.Run(&environment{ctx: d.t.Context(), cli: &c, stdout: &out, progress: d.progress})
 	return out.String(), err
 }
 

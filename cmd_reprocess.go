@@ -35,7 +35,7 @@ func (c reprocessCmd) Run(e *environment) error {
 		done, err := d.service.Reprocess(e.ctx, ticketing.Reprocess{
 			Organisation: c.Organisation, Letter: letter, All: c.All, After: after,
 			Progress: func(p ticketing.Reprocessed) {
-				fmt.Fprintf(os.Stderr, "read %d, changed %d, failed %d; last ltr_%s\n", p.Read, p.Changed, p.Failed, p.Last)
+				e.progress.set("read %d, changed %d, failed %d; last ltr_%s", p.Read, p.Changed, p.Failed, p.Last)
 			},
 			Failed: func(_ id.ID, err error) { fmt.Fprintln(os.Stderr, err) },
 		})
@@ -45,6 +45,9 @@ func (c reprocessCmd) Run(e *environment) error {
 			}
 		} else if _, printErr := fmt.Fprintf(e.stdout, "%d letters read again, %d of them changed, %d failed\n", done.Read, done.Changed, done.Failed); err == nil {
 			err = printErr
+		}
+		if err != nil && c.All && !done.Last.IsZero() {
+			err = fmt.Errorf("%w; it goes on with --all --after ltr_%s", err, done.Last)
 		}
 		if err == nil && done.Failed > 0 {
 			err = fmt.Errorf("%d letters stay as they are", done.Failed)

@@ -42,6 +42,7 @@ func (c sendCmd) Run(e *environment) error {
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Minute)
 	defer cancel()
+	e.progress.set("talks to %s", c.Server)
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.Server)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -23,6 +24,7 @@ var version = "development"
 // cli is the command line.
 type cli struct {
 	ConfigFile string `name:"config" env:"MXDESK_CONFIG" type:"path" help:"The configuration file (TOML). Every key is also an environment variable; mxdesk config lists them."`
+	Verbose    bool   `help:"Say on standard error what takes long, also when that is no terminal."`
 
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this program's version and exit."`
@@ -41,9 +43,10 @@ type cli struct {
 
 // environment is what a command gets of the world.
 type environment struct {
-	ctx    context.Context
-	cli    *cli
-	stdout io.Writer
+	ctx      context.Context
+	cli      *cli
+	stdout   io.Writer
+	progress *progress // nil: nobody waits
 }
 
 func main() {
@@ -63,7 +66,14 @@ func run(args []string) int {
 	if err != nil {
 		parser.FatalIfErrorf(err)
 	}
-	err = parsed.Run(&environment{ctx: ctx, cli: &c, stdout: os.Stdout})
+	e := &environment{ctx: ctx, cli: &c, stdout: os.Stdout}
+	if watched(c.Verbose) {
+		ticker := time.NewTicker(progressEvery)
+		defer ticker.Stop()
+		e.progress = newProgress(os.Stderr, time.Now(), ticker.C)
+	}
+	err = parsed.Run(e)
+	e.progress.close()
 	var coded exitCode
 	switch {
 	case err == nil:

@@ -141,7 +141,9 @@ func (s *server) openDatabase(ctx context.Context) error {
 	if err := migrations.CheckServer(ctx, s.pool); err != nil {
 		return err
 	}
-	return migrations.Apply(ctx, s.pool)
+	return migrations.ApplyTelling(ctx, s.pool, func(step migrations.Step) {
+		s.log.Info("the database is migrated", "migration", step.Name, "number", step.Number, "of", step.Of)
+	})
 }
 
 // close ends what open began, in the other order.

@@ -47,16 +47,27 @@ type migration struct {
 
 // Apply runs the migrations that db lacks, and waits for another node that is at it. It returns an
 // error that wraps ErrNewer when db has more of them than this program.
-func Apply(ctx context.Context, db DB) error { return applyFiles(ctx, db, files) }
+func Apply(ctx context.Context, db DB) error { return applyFiles(ctx, db, files, nil) }
 
-func applyFiles(ctx context.Context, db DB, fsys fs.FS) error {
+// Step is one migration that is about to run.
+type Step struct {
+	Name       string
+	Number, Of int
+}
+
+// ApplyTelling is Apply, and calls tell before each migration that it runs: one on a large table takes long.
+func ApplyTelling(ctx context.Context, db DB, tell func(Step)) error {
+	return applyFiles(ctx, db, files, tell)
+}
+
+func applyFiles(ctx context.Context, db DB, fsys fs.FS, tell func(Step)) error {
 	all, err := load(fsys)
 	if err != nil {
 		return err
 	}
 	have, err := Version(ctx, db)
 	for err == nil && have < len(all) {
-		have, err = applyNext(ctx, db, all)
+		have, err = applyNext(ctx, db, all, tell)
 	}
 	if err == nil && have > len(all) {
 		err = fmt.Errorf("%w (its schema is version %d, ours %d)", ErrNewer, have, len(all))
@@ -101,7 +112,7 @@ func Digest() string {
 
 // applyNext runs the one migration that comes next, if any is left once the lock is ours, and
 // returns the version reached.
-func applyNext(ctx context.Context, db DB, all []migration) (int, error) {
+func applyNext(ctx context.Context, db DB, all []migration, tell func(Step)) (int, error) {
 	// Read committed: the version must be read with a snapshot younger than the lock.
 	tx, err := db.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
 	if err != nil {
@@ -125,6 +136,9 @@ func applyNext(ctx context.Context, db DB, all []migration) (int, error) {
 		return have, err
 	}
 	next := all[have]
+	if tell != nil {
+		tell(Step{next.name, next.version, len(all)})
+	}
 	if err := execScript(ctx, tx, next.sql); err != nil {
 		return have, fmt.Errorf("migration %s%s: %w", next.name, lineOf(next.sql, err), err)
 	}

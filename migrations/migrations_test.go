@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -138,15 +139,19 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 	if v := version(); v != 0 {
 		t.Errorf("version of an empty database: %d", v)
 	}
-	err := migrations.ApplyFiles(t.Context(), conn, fsys)
+	var told []migrations.Step
+	err := migrations.ApplyFiles(t.Context(), conn, fsys, func(s migrations.Step) { told = append(told, s) })
 	if err == nil || !strings.Contains(err.Error(), "migration 0002_two, line 2: ") {
 		t.Errorf("error %v, want one that names file and line", err)
 	}
 	if v := version(); v != 1 {
 		t.Errorf("version %d, want 1", v)
 	}
+	if want := []migrations.Step{{"0001_one", 1, 3}, {"0002_two", 2, 3}}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
 	fsys["0002_two.sql"].Data = []byte("CREATE TABLE two (); CREATE TABLE three (n integer);") // "two" must not exist
-	if err := migrations.ApplyFiles(t.Context(), conn, fsys); err != nil {
+	if err := migrations.ApplyFiles(t.Context(), conn, fsys, nil); err != nil {
 		t.Error(err)
 	}
 	if v := version(); v != 3 {
