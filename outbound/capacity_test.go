@@ -99,6 +99,34 @@ func TestFewLettersPerConnection(t *testing.T) {
 	}
 }
 
+// TestAnnouncedLimit: the letters that a host refuses count among those that it announces to take on a connection.
+func TestAnnouncedLimit(t *testing.T) {
+	for _, verb := range []string{"MAIL", "RCPT", "DATA", smtptest.Body, "none"} {
+		peer := smtptest.New(t, smtptest.Config{Extensions: []string{"PIPELINING", "LIMITS MAILMAX=2"}, Script: func(c smtptest.Command) smtptest.Action {
+			switch {
+			case c.Verb == "MAIL" && c.N > 2:
+				return smtptest.Action{Reply: "421 4.7.0 too many", Close: true}
+			case c.Verb == verb:
+				return smtptest.Action{Reply: "550 5.7.1 no"}
+			}
+			return smtptest.Action{}
+		}})
+		s := smtpTo(t, peer.Addr())
+		for range 3 {
+			conn := s.Open("x.test")
+			for range 2 {
+				if a := conn.Send(t.Context(), letterTo("a@x.test")); a.Site || (a.Result == ResultDelivered) != (verb == "none") {
+					t.Errorf("%s refused: %+v", verb, a)
+				}
+			}
+			conn.Close()
+		}
+		if n := peer.Connections(); n != 3 {
+			t.Errorf("%s refused: %d connections for 6 letters, want 3", verb, n)
+		}
+	}
+}
+
 // TestEndedOnce: a letter gets one more connection, not two, and none when the host had begun with it.
 func TestEndedOnce(t *testing.T) {
 	for _, c := range []struct {

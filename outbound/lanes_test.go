@@ -132,3 +132,37 @@ func TestDomainsOfALane(t *testing.T) {
 		})
 	}
 }
+
+// TestSharedAtRelay: a smart host gets a shared letter for as many domains at once as it announces.
+func TestSharedAtRelay(t *testing.T) {
+	for limits, want := range map[string][]string{
+		"":                                  {"a@one.test b@two.test c@one.test d@three.test"},
+		"LIMITS RCPTDOMAINMAX=1":            {"a@one.test c@one.test", "b@two.test", "d@three.test"},
+		"LIMITS RCPTDOMAINMAX=2":            {"a@one.test b@two.test c@one.test", "d@three.test"},
+		"LIMITS RCPTMAX=2 RCPTDOMAINMAX=1":  {"a@one.test c@one.test", "b@two.test", "d@three.test"},
+		"LIMITS RCPTDOMAINMAX=1 MAILMAX=1":  {"a@one.test c@one.test", "b@two.test", "d@three.test"},
+		"LIMITS RCPTMAX=1 RCPTDOMAINMAX=10": {"a@one.test", "b@two.test", "c@one.test", "d@three.test"},
+	} {
+		t.Run(limits, func(t *testing.T) {
+			x := newWorld(t)
+			x.q = NewQueue(x.pool, QueueConfig{Lane: func(int32, address.Address) string { return "smarthost" }})
+			relay := smtptest.New(t, smtptest.Config{Extensions: []string{"PIPELINING", limits}})
+			s := smtpTo(t)
+			s.Hosts = byDomain(map[string]netip.AddrPort{anyDomain: relay.Addr()})
+			ids := x.enqueue(x.sharedLetter("a@one.test", "b@two.test", "c@one.test", "d@three.test"))
+			x.round(x.worker(s))
+			var got []string
+			for _, l := range relay.Letters() {
+				got = append(got, strings.Join(l.Recipients, " "))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("transactions %q, want %q", got, want)
+			}
+			for _, d := range ids {
+				if state := x.state(d); state != "delivered" || len(x.attempts(d)) != 1 {
+					t.Errorf("%s after %v", state, x.attempts(d))
+				}
+			}
+		})
+	}
+}

@@ -349,7 +349,7 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		if !s.relay {
 			env.Domain = s.domain
 		}
-		carried := s.client.Letters()
+		carried, mails := s.client.Letters(), s.client.Mails()
 		res := s.client.Send(ctx, env, l.Body)
 		stale := res.Err != nil && ctx.Err() == nil && (s.reused || carried > 0 && notBegun(res.Recipients))
 		for i, fate := range res.Recipients {
@@ -358,7 +358,7 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
 		}
 		if stale && !s.reused {
-			c.smtp.capacities.learn(c.lane, carried, time.Now())
+			c.smtp.capacities.learn(c.lane, mails, time.Now())
 		}
 		s.reused = false
 		if res.Err == nil {
@@ -405,13 +405,13 @@ func asciiHeader(letter []byte) bool {
 	return true
 }
 
-// full tells whether the connection has carried its share.
+// full tells whether the connection has carried its share: a server counts the letters that it refused, too (MAILMAX of RFC 9422).
 func (s *session) full() bool {
 	limit := s.most
 	if n := s.client.Extensions().MaxMail; n > 0 {
 		limit = min(limit, n)
 	}
-	return s.client.Letters() >= limit
+	return s.client.Mails() >= limit
 }
 
 // judge makes an attempt of what became of the letter at a server; lost tells that the connection

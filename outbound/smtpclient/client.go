@@ -114,7 +114,8 @@ type Extensions struct {
 	Size       int64
 	HasSize    bool     // RFC 1870; Size 0 means no limit
 	MaxRcpt    int      // LIMITS RCPTMAX (RFC 9422), 0 if not told
-	MaxMail    int      // LIMITS MAILMAX: letters a connection, 0 if not told
+	MaxMail    int      // LIMITS MAILMAX: MAIL commands a connection, whatever became of them, 0 if not told
+	MaxDomains int      // LIMITS RCPTDOMAINMAX: domains of the recipients of one letter, 0 if not told
 	Auth       []string // mechanisms, in upper case
 }
 
@@ -126,6 +127,7 @@ type Client struct {
 	ext     Extensions
 	tls     *tls.ConnectionState
 	open    bool  // a mail transaction may be open at the server
+	mails   int   // MAIL commands sent
 	letters int   // taken by the server
 	broken  error // why the connection can no longer be used
 }
@@ -234,6 +236,8 @@ func parseExtensions(lines []string) (x Extensions) {
 					x.MaxRcpt = n
 				case "MAILMAX":
 					x.MaxMail = n
+				case "RCPTDOMAINMAX":
+					x.MaxDomains = n
 				}
 			}
 		}
@@ -246,6 +250,9 @@ func (c *Client) Extensions() Extensions { return c.ext }
 
 // Letters is how many letters the server took on this connection.
 func (c *Client) Letters() int { return c.letters }
+
+// Mails is how many MAIL commands were sent on this connection.
+func (c *Client) Mails() int { return c.mails }
 
 // RemoteAddr is the other end of the connection.
 func (c *Client) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }

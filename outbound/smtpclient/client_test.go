@@ -131,16 +131,16 @@ func TestDialogue(t *testing.T) {
 
 func TestExtensions(t *testing.T) {
 	got := parseExtensions([]string{"starttls", "Pipelining", "8bitmime", "SmtpUtf8", "dsn", "size 1000", "LIMITS MAILMAX=5 rcptmax=7 RCPTDOMAINMAX=1 X=", "AUTH plain LOGIN", "", "X-OTHER 1"})
-	want := Extensions{StartTLS: true, Pipelining: true, EightBit: true, SMTPUTF8: true, DSN: true, Size: 1000, HasSize: true, MaxRcpt: 7, MaxMail: 5}
+	want := Extensions{StartTLS: true, Pipelining: true, EightBit: true, SMTPUTF8: true, DSN: true, Size: 1000, HasSize: true, MaxRcpt: 7, MaxMail: 5, MaxDomains: 1}
 	if !slices.Equal(got.Auth, []string{"PLAIN", "LOGIN"}) {
 		t.Errorf("%q", got.Auth)
 	}
 	got.Auth = nil
-	if got.StartTLS != want.StartTLS || got.MaxRcpt != want.MaxRcpt || got.MaxMail != want.MaxMail || got.Size != want.Size || !got.Pipelining || !got.EightBit || !got.SMTPUTF8 || !got.DSN || !got.HasSize {
+	if got.StartTLS != want.StartTLS || got.MaxRcpt != want.MaxRcpt || got.MaxMail != want.MaxMail || got.MaxDomains != want.MaxDomains || got.Size != want.Size || !got.Pipelining || !got.EightBit || !got.SMTPUTF8 || !got.DSN || !got.HasSize {
 		t.Errorf("%+v", got)
 	}
-	odd := parseExtensions([]string{"SIZE", "LIMITS RCPTMAX=0 MAILMAX=-1 RCPTMAX=x", "XSTARTTLS"})
-	if !odd.HasSize || odd.Size != 0 || odd.MaxRcpt != 0 || odd.MaxMail != 0 || odd.StartTLS {
+	odd := parseExtensions([]string{"SIZE", "LIMITS RCPTMAX=0 MAILMAX=-1 RCPTMAX=x RCPTDOMAINMAX=0", "XSTARTTLS"})
+	if !odd.HasSize || odd.Size != 0 || odd.MaxRcpt != 0 || odd.MaxMail != 0 || odd.MaxDomains != 0 || odd.StartTLS {
 		t.Errorf("%+v", odd)
 	}
 	if x := parseExtensions([]string{"SIZE -5"}); x.Size != 0 {

@@ -122,7 +122,7 @@ func (t *transaction) plan() {
 	if limit == 0 || limit > maxRecipients {
 		limit = maxRecipients
 	}
-	all := t.pending
+	all, domains := t.pending, map[string]bool{}
 	t.pending = nil
 	for _, i := range all {
 		rcpt := t.env.Recipients[i]
@@ -131,9 +131,10 @@ func (t *transaction) plan() {
 			t.fates[i] = Fate{Status: Refused, Phase: PhaseRcpt, Err: err}
 		case !rcpt.ASCII() && !t.c.ext.SMTPUTF8:
 			t.fates[i] = Fate{Status: Refused, Phase: PhaseRcpt, Err: ErrNoUTF8}
-		case len(t.pending) == limit:
+		case len(t.pending) == limit, t.c.ext.MaxDomains > 0 && len(domains) == t.c.ext.MaxDomains && !domains[rcpt.Domain]:
 			t.fates[i] = Fate{Err: ErrNotTried}
 		default:
+			domains[rcpt.Domain] = true
 			t.pending = append(t.pending, i)
 			t.utf8 = t.utf8 || !rcpt.ASCII()
 		}
@@ -193,6 +194,7 @@ func (t *transaction) envelope() (ready bool, err error) {
 		}
 	}
 	c.open = true
+	c.mails++
 	rcpts := slices.Clone(t.pending)
 	mail, err := t.ask(PhaseMail, c.cfg.Timeouts.Mail, t.putMail)
 	if err == nil && !mail.Positive() {
