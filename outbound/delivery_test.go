@@ -227,8 +227,53 @@ func TestFence(t *testing.T) {
 	if got := x.state(d); got != "delivered" || len(x.told()) != 1 {
 		t.Errorf("state %q: a late word that nobody contradicts was not heard", got)
 	}
-	if got := x.attempts(d); len(got) != 2 {
-		t.Errorf("attempts %v", got)
+	if got := x.attempts(d); !slices.Equal(got, []string{"delivered"}) {
+		t.Errorf("attempts %v: the one that was not heard has no place there", got)
+	}
+}
+
+// TestRecordedTwice: a record that is made again, because the answer to its COMMIT was lost, counts nothing twice; of a late
+// worker's deferral, too, the first telling counts.
+func TestRecordedTwice(t *testing.T) {
+	x := newWorld(t)
+	full := Attempt{Result: ResultFailed, Host: "mx.test", Code: 552, Reply: "quota", Reason: "mailbox_full"}
+	ids := x.send("full@x.test", "later@x.test", "back@x.test", "reaped@y.test", "held@y.test")
+	list, err := claimReady(x, x.worker(Discard{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results []result
+	for _, b := range list {
+		for _, l := range b.leases {
+			switch l.DeliveryID {
+			case ids[0]:
+				results = append(results, result{lease: l, attempt: &full, decision: decision{outcome: Failed, reason: full.Reason}})
+			case ids[2]:
+				results = append(results, result{lease: l, undo: true})
+			default:
+				results = append(results, result{lease: l, attempt: &lost, decision: decision{reason: lost.Reason, broke: true, delay: time.Hour}})
+			}
+		}
+	}
+	x.exec(`UPDATE deliveries SET state = 'deferred', lease_owner = NULL, lease_until = NULL WHERE lane = 'y.test'`)
+	if err := x.q.Hold(x.ctx, testOrg, ids[4]); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := record(x.ctx, x.pool, results, nil, x.q.OnFinal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"failed mailbox_full [failed]", "deferred [unknown]", "queued []", "deferred [unknown]", "held []"} {
+		if got := fmt.Sprint(x.state(ids[i]), " ", x.attempts(ids[i])); got != want {
+			t.Errorf("%d: %s, want %s", i, got, want)
+		}
+	}
+	if n := one[int](x, `SELECT cardinality(failed_at) FROM suppressions WHERE address = 'full@x.test' AND NOT active`); n != 1 {
+		t.Errorf("%d failures counted against the address", n)
+	}
+	if n := one[int](x, `SELECT count(*) FROM deliveries WHERE broke`); n != 2 || len(x.told()) != 1 {
+		t.Errorf("%d deliveries broke", n)
 	}
 }
 

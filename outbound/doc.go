@@ -38,6 +38,7 @@
 //	connection lost after the final dot result "unknown": tried once more, then outcome unknown, never a third time
 //	database away while recording       results wait in memory and leases run out: as above, but a late
 //	                                    record still counts until somebody claims again
+//	answer to COMMIT lost               recorded again: what has changed its row is not logged, counted or told twice
 //	ticket locked while recording       its results wait in memory, leases renewed, and others go on (aside.go)
 //	worker stuck                        its leases run out, the fence makes its late results harmless
 //

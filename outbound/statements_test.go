@@ -43,7 +43,7 @@ func TestPlans(t *testing.T) {
 		sql  string
 		args int
 	}{
-		"pending": {sqlPending, 2}, "claim": {sqlClaim, 5}, "renew": {sqlRenew, 3}, "record": {sqlRecord, 11},
+		"pending": {sqlPending, 2}, "claim": {sqlClaim, 5}, "renew": {sqlRenew, 3}, "record": {sqlRecord, 20},
 		"reap": {sqlReap, 0}, "expire": {sqlExpire, 2}, "late": {sqlTellLate, 1}, "verdict": {sqlVerdict, 9}, "cancel seen": {sqlCancelSeen, 3},
 	} {
 		do(`PREPARE p AS ` + s.sql)

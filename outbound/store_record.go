@@ -15,19 +15,23 @@ import (
 // sqlRecord ends attempts: rows with an outcome move to deliveries_done, the others wait for their next attempt, or
 // are given back as if never claimed (undo). attempts is the fence: it grows with every claim, so
 // a worker whose lease was taken back changes nothing once another has claimed the delivery,
-// while before that its word still counts and spares the recipient a second copy.
+// while before that its word still counts and spares the recipient a second copy. It was heard before if the log has it.
+// Only what changed a row is logged and counts against its address: a record is made again when the answer to its COMMIT was lost.
 const sqlRecord = `
 WITH r AS MATERIALIZED (
-    SELECT organisation_id, delivery_id, batch, attempt, outcome, reason, delay, broke, undo, code, reply
+    SELECT *
       FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[],
-                  $7::float8[], $8::boolean[], $9::boolean[], $10::int[], $11::text[])
-        AS r (organisation_id, delivery_id, batch, attempt, outcome, reason, delay, broke, undo, code, reply)
+                  $7::float8[], $8::boolean[], $9::boolean[], $10::int[], $11::text[],
+                  $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::int[], $20::int[])
+           WITH ORDINALITY
+        AS r (organisation_id, delivery_id, batch, attempt, outcome, reason, delay, broke, undo, code, reply,
+              result, why, remote_host, remote_ip, tls, tls_policy, enhanced, took_ms, strike, n)
 ), gone AS (
     DELETE FROM deliveries d USING r
      WHERE r.outcome <> '' AND d.organisation_id = r.organisation_id AND d.delivery_id = r.delivery_id
        AND d.attempts = r.attempt AND (d.lease_owner = r.batch OR d.lease_owner IS NULL)
  RETURNING d.organisation_id, d.delivery_id, d.message_id, d.ticket_number, d.participant_no, d.recipient, d.lane,
-           d.rfc_message_id, r.outcome, r.reason, d.attempts - r.undo::int AS attempts, d.created_at, r.code, r.reply
+           d.rfc_message_id, r.outcome, r.reason, d.attempts - r.undo::int AS attempts, d.created_at, r.code, r.reply, r.strike, r.n
 ), kept AS (
     UPDATE deliveries d
        SET state = CASE WHEN r.undo AND d.attempts = 1 THEN 'queued' ELSE 'deferred' END,
@@ -37,7 +41,23 @@ WITH r AS MATERIALIZED (
            last_text = CASE WHEN r.undo THEN d.last_text ELSE r.reply END
       FROM r
      WHERE r.outcome = '' AND d.organisation_id = r.organisation_id AND d.delivery_id = r.delivery_id
-       AND d.attempts = r.attempt AND d.lease_owner = r.batch
+       AND d.attempts = r.attempt
+       AND (d.lease_owner = r.batch OR d.state = 'deferred' AND NOT r.undo AND NOT EXISTS (
+            SELECT FROM attempts a
+             WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.delivery_id
+               AND a.attempt = r.attempt AND a.result = r.result))
+ RETURNING r.n
+), logged AS (
+    INSERT INTO attempts (organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
+                          code, enhanced, reply, took_ms)
+    SELECT organisation_id, delivery_id, attempt, result, why, remote_host, remote_ip, tls, tls_policy,
+           nullif(code, 0), enhanced, reply, took_ms
+      FROM r
+     WHERE result <> '' AND n IN (SELECT n FROM gone UNION ALL SELECT n FROM kept)
+), f AS (
+    SELECT organisation_id, recipient AS address, reason, strike > 1 AS at_once, false AS automatic_only, reply AS detail
+      FROM gone WHERE strike > 0
+), struck AS (` + upsertFailures + `
 )
 INSERT INTO deliveries_done (organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
                              rfc_message_id, outcome, reason, attempts, created_at, last_code, last_text)
@@ -57,67 +77,40 @@ type result struct {
 
 func queueRecord(b *pgx.Batch, results []result, finals *[]Final) {
 	var (
-		n              = len(results)
-		organisations  = make([]int32, n)
-		ids, batches   = make([]id.ID, n), make([]id.ID, n)
-		attempts       = make([]int, n)
-		outcomes       = make([]string, n)
-		reasons, words = make([]string, n), make([]string, n)
-		delays         = make([]float64, n)
-		broke, undo    = make([]bool, n), make([]bool, n)
-		codes          = make([]int, n)
+		n               = len(results)
+		organisations   = make([]int32, n)
+		ids, batches    = make([]id.ID, n), make([]id.ID, n)
+		attempts        = make([]int, n)
+		outcomes        = make([]string, n)
+		reasons, words  = make([]string, n), make([]string, n)
+		delays          = make([]float64, n)
+		broke, undo     = make([]bool, n), make([]bool, n)
+		codes           = make([]int, n)
+		kinds, why      = make([]string, n), make([]string, n)
+		hosts, ips      = make([]string, n), make([]string, n)
+		tls, policies   = make([]string, n), make([]string, n)
+		enhanced        = make([]string, n)
+		took, againstIt = make([]int, n), make([]int, n)
 	)
 	for i, r := range results {
 		organisations[i], ids[i], batches[i] = r.lease.OrganisationID, r.lease.DeliveryID, r.lease.LeaseOwner
 		attempts[i], undo[i] = r.lease.Attempts, r.undo
 		outcomes[i], reasons[i] = string(r.decision.outcome), r.decision.reason
 		delays[i], broke[i] = r.decision.delay.Seconds(), r.decision.broke
-		if r.attempt != nil {
-			codes[i], words[i] = r.attempt.Code, storable(r.attempt.Reply)
+		if a := r.attempt; a != nil {
+			codes[i], words[i] = a.Code, storable(a.Reply)
+			kinds[i], why[i] = string(a.Result), a.Reason
+			hosts[i], ips[i], tls[i], policies[i] = storable(a.Host), a.IP, a.TLS, a.TLSPolicy
+			enhanced[i], took[i] = storable(a.Enhanced), int(a.Took.Milliseconds())
+			againstIt[i] = r.strike()
 		}
 	}
-	b.Queue(sqlRecord, organisations, ids, batches, attempts, outcomes, reasons, delays, broke, undo, codes, words).
+	b.Queue(sqlRecord, organisations, ids, batches, attempts, outcomes, reasons, delays, broke, undo, codes, words,
+		kinds, why, hosts, ips, tls, policies, enhanced, took, againstIt).
 		Query(func(rows pgx.Rows) (err error) {
 			*finals, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Final])
 			return err
 		})
-}
-
-const sqlLogAttempts = `
-INSERT INTO attempts (organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
-                      code, enhanced, reply, took_ms)
-SELECT organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
-       nullif(code, 0), enhanced, reply, took_ms
-  FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
-              $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::int[])
-    AS a (organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
-          code, enhanced, reply, took_ms)`
-
-func queueAttempts(b *pgx.Batch, results []result) {
-	var (
-		organisations           []int32
-		ids                     []id.ID
-		numbers, codes, took    []int
-		kinds, reasons          []string
-		hosts, ips, tls, policy []string
-		enhanced, replies       []string
-	)
-	for _, r := range results {
-		a := r.attempt
-		if a == nil {
-			continue
-		}
-		organisations, ids = append(organisations, r.lease.OrganisationID), append(ids, r.lease.DeliveryID)
-		numbers, codes = append(numbers, r.lease.Attempts), append(codes, a.Code)
-		took = append(took, int(a.Took.Milliseconds()))
-		kinds, reasons = append(kinds, string(a.Result)), append(reasons, a.Reason)
-		hosts, ips = append(hosts, storable(a.Host)), append(ips, a.IP)
-		tls, policy = append(tls, a.TLS), append(policy, a.TLSPolicy)
-		enhanced, replies = append(enhanced, storable(a.Enhanced)), append(replies, storable(a.Reply))
-	}
-	if len(ids) > 0 {
-		b.Queue(sqlLogAttempts, organisations, ids, numbers, kinds, reasons, hosts, ips, tls, policy, codes, enhanced, replies, took)
-	}
 }
 
 // sqlFinishLanes counts batches out of their lanes. A site that answered, and whose connections held, is no longer failing and gets
@@ -189,8 +182,6 @@ func record(ctx context.Context, db beginner, results []result, lanes []laneResu
 		var finals []Final
 		if len(results) > 0 {
 			queueRecord(&b, results, &finals)
-			queueAttempts(&b, results)
-			queueFailures(&b, results)
 		}
 		queueLanes(&b, lanes, &lost)
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {

@@ -10,30 +10,29 @@ import (
 	"mxdesk/internal/bounce"
 )
 
-// An address is suppressed at once for reasons that cannot heal, and else after strikes hard failures
-// within strikeWindow; for suppressedFor.
-const (
-	strikes       = 3
-	strikeWindow  = 14 * 24 * time.Hour
-	suppressedFor = 60 * 24 * time.Hour
-)
-
-// sqlFail counts a hard failure against each address. until is when the row is forgotten.
-const sqlFail = `
+// upsertFailures counts the hard failures f against their addresses. One is suppressed at once for reasons that cannot heal,
+// and else after three within 14 days, for 60 days: until is when the row is forgotten.
+const upsertFailures = `
 INSERT INTO suppressions AS s (organisation_id, address, reason, active, automatic_only, failed_at, until, detail)
 SELECT DISTINCT ON (organisation_id, lower(address)) organisation_id, lower(address), reason, at_once, automatic_only,
-       ARRAY[now()], now() + make_interval(secs => $7), detail
-  FROM unnest($1::int[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
-    AS f (organisation_id, address, reason, at_once, automatic_only, detail)
+       ARRAY[now()], now() + interval '60 days', detail
+  FROM f
  ORDER BY organisation_id, lower(address), at_once DESC
 ON CONFLICT (organisation_id, address) DO UPDATE
    SET reason = EXCLUDED.reason, detail = EXCLUDED.detail, last_at = now(), until = EXCLUDED.until,
        failed_at = now() || ARRAY(SELECT t FROM unnest(s.failed_at) t
-                                   WHERE t > now() - make_interval(secs => $8) ORDER BY t DESC LIMIT 9),
+                                   WHERE t > now() - interval '14 days' ORDER BY t DESC LIMIT 9),
        active = EXCLUDED.active OR s.active AND coalesce(s.until > now(), true)
-             OR (SELECT count(*) FROM unnest(s.failed_at) t WHERE t > now() - make_interval(secs => $8)) + 1 >= $9,
+             OR (SELECT count(*) FROM unnest(s.failed_at) t WHERE t > now() - interval '14 days') + 1 >= 3,
        automatic_only = CASE WHEN EXCLUDED.active THEN EXCLUDED.automatic_only AND (s.automatic_only OR NOT s.active)
                              ELSE s.automatic_only AND s.active END`
+
+const sqlFail = `
+WITH f AS (
+    SELECT organisation_id, address, reason, at_once, automatic_only, detail
+      FROM unnest($1::int[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
+        AS f (organisation_id, address, reason, at_once, automatic_only, detail)
+)` + upsertFailures
 
 // strike tells what a failure for good says about the address: that it is to be suppressed at once, that it counts
 // towards that, or, when the fault is ours or the letter's, nothing.
@@ -57,32 +56,19 @@ type failure struct {
 	detail        string
 }
 
-func queueFailures(b *pgx.Batch, results []result) {
-	var list []failure
-	for _, r := range results {
-		once, counts := strike(r.decision.reason)
-		if r.attempt == nil || r.decision.outcome != Failed || !counts {
-			continue
-		}
-		list = append(list, failure{
-			organisation: r.lease.OrganisationID, address: r.lease.Recipient, reason: r.decision.reason,
-			atOnce: once, detail: r.attempt.Reply,
-		})
+// strike is what a result says against its address: 0 nothing, 1 that it counts, 2 that it is to be suppressed at once.
+func (r result) strike() int {
+	once, counts := strike(r.decision.reason)
+	switch {
+	case r.attempt == nil || r.decision.outcome != Failed || !counts:
+		return 0
+	case once:
+		return 2
 	}
-	if args := failureArgs(list); args != nil {
-		b.Queue(sqlFail, args...)
-	}
+	return 1
 }
 
 func recordFailures(ctx context.Context, db querier, list []failure) error {
-	if args := failureArgs(list); args != nil {
-		_, err := db.Exec(ctx, sqlFail, args...)
-		return err
-	}
-	return nil
-}
-
-func failureArgs(list []failure) []any {
 	if len(list) == 0 {
 		return nil
 	}
@@ -95,7 +81,8 @@ func failureArgs(list []failure) []any {
 		organisations, addresses, reasons = append(organisations, f.organisation), append(addresses, f.address), append(reasons, f.reason)
 		detail, once, automatic = append(detail, storable(f.detail)), append(once, f.atOnce), append(automatic, f.automaticOnly)
 	}
-	return []any{organisations, addresses, reasons, once, automatic, detail, suppressedFor.Seconds(), strikeWindow.Seconds(), strikes}
+	_, err := db.Exec(ctx, sqlFail, organisations, addresses, reasons, once, automatic, detail)
+	return err
 }
 
 // Suppression is one address that failed, and whether it is written to.
