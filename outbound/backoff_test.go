@@ -37,7 +37,7 @@ func TestDecide(t *testing.T) {
 		case a.Result == ResultDelivered && d.outcome != Delivered,
 			a.Result == ResultFailed && (d.outcome != Failed || d.reason != "spam"),
 			a.Result == ResultBroke && h.broke && d.outcome != Unknown,
-			a.Result == ResultDeferred && d.outcome != "" && d.outcome != Failed,
+			a.Result == ResultDeferred && d.outcome != "" && (d.outcome != Failed || h.broke) && (d.outcome != Unknown || !h.broke),
 			d.outcome == "" && (d.delay <= 0 || d.delay >= h.left),
 			d.outcome == "" && d.broke != (h.broke || a.Result == ResultBroke):
 			t.Fatalf("%+v after %+v: %+v", a, h, d)

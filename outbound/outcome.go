@@ -65,6 +65,8 @@ func decide(a Attempt, h history, random float64) decision {
 	switch {
 	case broke && (h.broke || late):
 		d.outcome, d.reason = Unknown, bounce.Network
+	case late && h.broke: // it may have arrived then, as sqlExpire says of one that had no attempt since
+		d.outcome, d.reason = Unknown, bounce.Expired
 	case late && a.Reason == bounce.TLSRequired: // nobody must take it for a host that was away
 		d.outcome = Failed
 	case late:

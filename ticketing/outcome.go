@@ -125,7 +125,7 @@ func failureWords(f outbound.Final) string {
 	case outbound.Suppressed:
 		words = fmt.Sprintf("Nothing was sent to %s: mail to this address failed before.", f.Recipient)
 	case outbound.Unknown:
-		words = fmt.Sprintf("It is not known whether the mail to %s arrived: the connection broke twice at its end.", f.Recipient)
+		words = fmt.Sprintf("It is not known whether the mail to %s arrived: the connection broke at its end.", f.Recipient)
 	default:
 		words = fmt.Sprintf("The mail to %s could not be delivered.", f.Recipient)
 	}
