@@ -27,8 +27,12 @@ func (w *Worker) housekeeping(ctx context.Context) error {
 
 // archive keeps the tables of the past in order.
 func (w *Worker) archive(ctx context.Context) error {
+	var months []error // each alone: one that cannot be made does not keep back the next
+	for ahead := range monthsAhead + 1 {
+		months = append(months, w.step(ctx, "make partitions", lockPartitions, func(tx pgx.Tx) (bool, error) { return false, makePartition(ctx, tx, ahead) }))
+	}
 	return errors.Join(
-		w.step(ctx, "make partitions", lockPartitions, func(tx pgx.Tx) (bool, error) { return false, makePartitions(ctx, tx) }),
+		errors.Join(months...),
 		w.step(ctx, "forget old deliveries", lockForget, func(tx pgx.Tx) (bool, error) { return forget(ctx, tx, w.cfg.Retention) }),
 		w.step(ctx, "forget old attempts", lockAttempts, func(tx pgx.Tx) (bool, error) { return forgetAttempts(ctx, tx, w.cfg.AttemptRetention) }),
 	)

@@ -131,6 +131,44 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestStrayAttempts: what came while partitions were missing moves into them, whatever else is in the default one; a month
+// that cannot be made does not keep back the next.
+func TestStrayAttempts(t *testing.T) {
+	x := newWorld(t)
+	w := x.worker(always(taken))
+	stray := func(when string) {
+		t.Helper()
+		x.exec(`INSERT INTO attempts (organisation_id, delivery_id, at, attempt, result, reply)
+			SELECT 1, gen_random_uuid(), date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '` + when + `', 1, 'delivered', 'ok'`)
+	}
+	for _, when := range []string{"0", "1 day", "1 month", "6 months", "-1 second"} {
+		stray(when)
+	}
+	month := one[time.Time](x, `SELECT date_trunc('month', now() AT TIME ZONE 'UTC')`)
+	first, second := partitionName(month), partitionName(month.AddDate(0, 1, 0))
+	x.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$`)
+	x.exec(`CREATE TRIGGER refuse BEFORE DELETE ON attempts_default FOR EACH ROW WHEN (OLD.at >= now() + interval '40 days') EXECUTE FUNCTION refuse()`)
+	x.exec(`UPDATE attempts SET at = '` + month.AddDate(0, 2, 9).Format(time.DateOnly) + `' WHERE at > now() + interval '100 days'`)
+	if err := w.archive(x.ctx); err == nil {
+		t.Error("a partition that could not be made is not reported")
+	}
+	for table, want := range map[string]int{first: 2, second: 1, "attempts_default": 2, "attempts": 5} {
+		if n := one[int](x, `SELECT count(*) FROM `+table+` WHERE reply = 'ok'`); n != want {
+			t.Errorf("%d rows in %s, want %d", n, table, want)
+		}
+	}
+	x.exec(`DROP TRIGGER refuse ON attempts_default`)
+	if err := w.archive(x.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := one[int](x, `SELECT count(*) FROM attempts_default`); n != 1 {
+		t.Errorf("%d rows in the default partition, want that of the past", n)
+	}
+	if n := one[int](x, `SELECT count(*) FROM pg_indexes WHERE tablename = $1`, first); n != 1 {
+		t.Errorf("%d indexes", n)
+	}
+}
+
 func TestList(t *testing.T) {
 	x := newWorld(t)
 	a, b := x.send("a@x.test")[0], x.send("b@y.test")[0]

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -153,28 +154,58 @@ const sqlPartitionExists = `SELECT to_regclass($1) IS NOT NULL`
 // monthsAhead is how far ahead partitions are made: a node may be down for some weeks.
 const monthsAhead = 2
 
-// makePartitions makes the partitions of attempts for this month and the next ones. The names and bounds are
-// made here of the database's date, nothing of them comes from outside.
-func makePartitions(ctx context.Context, tx pgx.Tx) error {
+// maxStray is how many attempts are moved out of the default partition at once. It would be days of a busy queue.
+const maxStray = 200_000
+
+var errStray = errors.New("too many attempts are in the default partition; they go when they are old")
+
+const sqlCountStray = `
+SELECT count(*) FROM (SELECT FROM attempts_default WHERE at >= $1::timestamp AT TIME ZONE 'UTC' AND at < $2::timestamp AT TIME ZONE 'UTC' LIMIT $3) s`
+
+// makePartition makes the partition of attempts for the month that many ahead, with what came for it while it was missing: one
+// such row in the default partition would forbid it. The name and bounds are made here of the database's date, nothing of
+// them comes from outside. Who writes an attempt waits meanwhile.
+func makePartition(ctx context.Context, tx pgx.Tx, ahead int) error {
 	month, err := thisMonth(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for range monthsAhead + 1 {
-		next := month.AddDate(0, 1, 0)
-		name := partitionName(month)
-		var exists bool
-		if err := tx.QueryRow(ctx, sqlPartitionExists, name).Scan(&exists); err != nil {
-			return fmt.Errorf("look for %s: %w", name, err)
+	month = month.AddDate(0, ahead, 0)
+	next, name := month.AddDate(0, 1, 0), partitionName(month)
+	var exists bool
+	if err := tx.QueryRow(ctx, sqlPartitionExists, name).Scan(&exists); err != nil {
+		return fmt.Errorf("look for %s: %w", name, err)
+	}
+	if exists {
+		return nil
+	}
+	from, to := month.Format(time.DateOnly), next.Format(time.DateOnly)
+	if err := run(ctx, tx, sqlBrief, `LOCK TABLE attempts_default IN ACCESS EXCLUSIVE MODE`); err != nil {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	var stray int
+	if err := tx.QueryRow(ctx, sqlCountStray, month, next, maxStray+1).Scan(&stray); err != nil {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	if stray > maxStray {
+		return fmt.Errorf("make %s: %w", name, errStray)
+	}
+	err = run(ctx, tx,
+		fmt.Sprintf(`CREATE TABLE %s (LIKE attempts INCLUDING DEFAULTS)`, name),
+		fmt.Sprintf(`WITH stray AS (DELETE FROM attempts_default WHERE at >= '%s' AND at < '%s' RETURNING *) INSERT INTO %s SELECT * FROM stray`, from, to, name),
+		fmt.Sprintf(`ALTER TABLE attempts ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')`, name, from, to))
+	if err != nil {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	return nil
+}
+
+// run executes statements without arguments, until one fails.
+func run(ctx context.Context, tx pgx.Tx, statements ...string) error {
+	for _, sql := range statements {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return err
 		}
-		if !exists {
-			ddl := fmt.Sprintf("CREATE TABLE %s PARTITION OF attempts FOR VALUES FROM ('%s') TO ('%s')",
-				name, month.Format(time.DateOnly), next.Format(time.DateOnly))
-			if _, err := tx.Exec(ctx, ddl); err != nil {
-				return fmt.Errorf("make %s: %w", name, err)
-			}
-		}
-		month = next
 	}
 	return nil
 }
