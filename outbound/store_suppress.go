@@ -11,21 +11,28 @@ import (
 )
 
 // upsertFailures counts the hard failures f against their addresses. One is suppressed at once for reasons that cannot heal,
-// and else after three within 14 days, for 60 days: until is when the row is forgotten.
+// and else after three within 14 days, for 60 days: until is when the row is forgotten. A complaint, which is no failure, stops
+// automatic mail alone. Of a row that counts still, what says less than it does not change it; one that has run out is as good as none.
 const upsertFailures = `
 INSERT INTO suppressions AS s (organisation_id, address, reason, active, automatic_only, failed_at, until, detail)
 SELECT DISTINCT ON (organisation_id, lower(address)) organisation_id, lower(address), reason, at_once, automatic_only,
-       ARRAY[now()], now() + interval '60 days', detail
+       CASE WHEN automatic_only THEN '{}' ELSE ARRAY[now()] END, now() + interval '60 days', detail
   FROM f
- ORDER BY organisation_id, lower(address), at_once DESC
+ ORDER BY organisation_id, lower(address), at_once DESC, automatic_only
 ON CONFLICT (organisation_id, address) DO UPDATE
-   SET reason = EXCLUDED.reason, detail = EXCLUDED.detail, last_at = now(), until = EXCLUDED.until,
-       failed_at = now() || ARRAY(SELECT t FROM unnest(s.failed_at) t
-                                   WHERE t > now() - interval '14 days' ORDER BY t DESC LIMIT 9),
-       active = EXCLUDED.active OR s.active AND coalesce(s.until > now(), true)
-             OR (SELECT count(*) FROM unnest(s.failed_at) t WHERE t > now() - interval '14 days') + 1 >= 3,
-       automatic_only = CASE WHEN EXCLUDED.active THEN EXCLUDED.automatic_only AND (s.automatic_only OR NOT s.active)
-                             ELSE s.automatic_only AND s.active END`
+   SET (reason, detail, until, active, automatic_only, failed_at, last_at) = (
+        SELECT CASE WHEN less THEN s.reason ELSE EXCLUDED.reason END,
+               CASE WHEN less THEN s.detail ELSE EXCLUDED.detail END,
+               CASE WHEN less OR counts AND s.until IS NULL THEN s.until ELSE EXCLUDED.until END,
+               EXCLUDED.active OR counts OR third,
+               CASE WHEN less THEN s.automatic_only ELSE EXCLUDED.automatic_only END,
+               CASE WHEN EXCLUDED.automatic_only THEN s.failed_at ELSE now() || recent END,
+               now()
+          FROM (SELECT s.active AND coalesce(s.until > now(), true) AS counts,
+                       ARRAY(SELECT t FROM unnest(s.failed_at) t WHERE t > now() - interval '14 days' ORDER BY t DESC LIMIT 9) AS recent) a,
+               LATERAL (SELECT NOT EXCLUDED.automatic_only AND cardinality(recent) >= 2 AS third) b,
+               LATERAL (SELECT counts AND CASE WHEN EXCLUDED.active THEN EXCLUDED.automatic_only AND NOT s.automatic_only
+                                               ELSE NOT (s.automatic_only AND third) END AS less) c)`
 
 const sqlFail = `
 WITH f AS (
