@@ -98,7 +98,7 @@ func TestWorker(t *testing.T) {
 			}
 		}
 	}
-	if counted["delivered"] != 2 || counted["failed"] != 1 || len(families) != 6 {
+	if counted["delivered"] != 2 || counted["failed"] != 1 || len(families) != 8 {
 		t.Errorf("%d metrics, attempts %v", len(families), counted)
 	}
 }
