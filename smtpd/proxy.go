@@ -3,11 +3,12 @@ package smtpd
 import (
 	"bufio"
 	"io"
-	"net"
 	"net/netip"
 	"time"
 
 	"github.com/pires/go-proxyproto"
+
+	"mxdesk/internal/network"
 )
 
 const (
@@ -50,9 +51,9 @@ func proxied(h *proxyproto.Header, proxy netip.Addr) (netip.Addr, reply) {
 	if h.Command.IsLocal() {
 		return proxy, reply{}
 	}
-	source, ok := h.SourceAddr.(*net.TCPAddr)
-	if !ok || !source.AddrPort().Addr().IsValid() {
-		return netip.Addr{}, replyBadProxy
+	client := network.Client(h.SourceAddr)
+	if !client.IsValid() {
+		return client, replyBadProxy
 	}
-	return source.AddrPort().Addr().Unmap().WithZone(""), reply{}
+	return client, reply{}
 }

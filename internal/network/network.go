@@ -13,7 +13,7 @@ import (
 // Client is the address of a peer, the zero value when it has none: all clients of a Unix socket are one.
 func Client(peer net.Addr) netip.Addr {
 	if a, ok := peer.(*net.TCPAddr); ok {
-		return plain(a.AddrPort().Addr())
+		return Plain(a.AddrPort().Addr())
 	}
 	return netip.Addr{}
 }
@@ -26,7 +26,7 @@ func Around(client netip.Addr) netip.Prefix { return cut(client, 24) }
 
 // cut keeps some bits of an IPv4 address, and the upper half of an IPv6 one.
 func cut(client netip.Addr, bits int) netip.Prefix {
-	client = plain(client)
+	client = Plain(client)
 	if client.Is6() {
 		bits = 64
 	}
@@ -39,7 +39,7 @@ func Contains(list []netip.Prefix, client netip.Addr) bool { return longest(list
 
 // longest is the length of the longest prefix in the list that has the client, -1 when none has.
 func longest(list []netip.Prefix, client netip.Addr) int {
-	client = plain(client)
+	client = Plain(client)
 	found := -1
 	for _, p := range list {
 		if p.Addr().Is4In6() && p.Bits() >= 96 {
@@ -52,7 +52,8 @@ func longest(list []netip.Prefix, client netip.Addr) int {
 	return found
 }
 
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+// Plain is an address as it is compared: IPv4 when it is a mapped one, and without zone.
+func Plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Listing is what a list of the allowed and one of the blocked say together.
 type Listing int

@@ -33,7 +33,7 @@ var (
 // forbidden tells whether an address is one of this machine or of a private network, also when an IPv6 address
 // only wraps such an IPv4 address.
 func forbidden(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
+	ip = network.Plain(ip)
 	if !ip.IsValid() || !ip.IsGlobalUnicast() || ip.IsPrivate() || network.Contains(special, ip) {
 		return true
 	}

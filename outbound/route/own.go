@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mxdesk/internal/dns"
+	"mxdesk/internal/network"
 	"mxdesk/internal/pace"
 )
 
@@ -77,9 +78,9 @@ func (o *Own) Has(ap netip.AddrPort) bool {
 	if o == nil {
 		return false
 	}
-	ip := plain(ap.Addr())
-	same := func(other netip.Addr) bool { return plain(other) == ip }
-	if slices.ContainsFunc(o.More, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+	ip := network.Plain(ap.Addr())
+	same := func(other netip.Addr) bool { return network.Plain(other) == ip }
+	if network.Contains(o.More, ip) {
 		return true
 	}
 	if ip.IsLoopback() {
@@ -102,8 +103,6 @@ func (o *Own) Has(ap netip.AddrPort) bool {
 func covers(listener, ip netip.Addr) bool {
 	return listener.IsUnspecified() && (listener.Is6() || ip.Is4())
 }
-
-func plain(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
 
 // interfaces are the addresses of this machine.
 func interfaces() (out []netip.Addr, err error) {

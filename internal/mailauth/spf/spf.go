@@ -9,6 +9,7 @@ import (
 
 	"mxdesk/internal/dns"
 	"mxdesk/internal/message"
+	"mxdesk/internal/network"
 )
 
 // Limits of RFC 7208 section 4.6.4.
@@ -55,7 +56,7 @@ func Check(ctx context.Context, r dns.Resolver, q Query) message.SPF {
 
 // newEvaluation cuts the sender into its parts. A quoted local part may hold an '@', so the last one counts.
 func newEvaluation(r dns.Resolver, q Query) *evaluation {
-	e := &evaluation{resolver: r, ip: q.IP.Unmap().WithZone(""), helo: q.Helo, receiver: q.Receiver, now: q.Now}
+	e := &evaluation{resolver: r, ip: network.Plain(q.IP), helo: q.Helo, receiver: q.Receiver, now: q.Now}
 	e.local, e.domain = "postmaster", q.MailFrom
 	if q.MailFrom == "" {
 		e.domain = q.Helo
