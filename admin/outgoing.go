@@ -17,60 +17,54 @@ type Period struct {
 	Until time.Time `query:"until" doc:"Only before this moment"`
 }
 
-// relay is how the organisation's mail leaves. What it holds that is secret is never shown.
-type relay struct {
-	Kind     string `json:"kind" enum:"default,smarthost,maildir,discard" doc:"default: as that of the server"`
+// Relay is how the organisation's mail leaves. What it holds that is secret is never shown. It is exported for the reason
+// that Period is.
+type Relay struct {
+	Kind     string `json:"kind" enum:"default,smarthost,maildir,discard" doc:"default: as that of the server; maildir needs operator rights"`
 	Host     string `json:"host" required:"false" maxLength:"255"`
 	Port     int    `json:"port" required:"false" minimum:"0" maximum:"65535"`
 	Implicit bool   `json:"implicit_tls" required:"false" doc:"TLS from the first byte; else STARTTLS. The certificate must be valid for the host either way"`
-	Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token"`
+	Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token, which is got with a refresh token, or is the secret"`
 	Username string `json:"username" required:"false" maxLength:"8192"`
 	TokenURL string `json:"token_url" required:"false" maxLength:"2048" doc:"For xoauth2: who gives access tokens for a refresh token (RFC 6749 section 6)"`
 	ClientID string `json:"client_id" required:"false" maxLength:"8192"`
 }
 
-func wireRelay(r outbound.Relay) relay {
-	return relay{
+func wireRelay(r outbound.Relay) Relay {
+	return Relay{
 		Kind: r.Kind, Host: r.Host, Port: int(r.Port), Implicit: r.Implicit, Auth: r.Auth, Username: r.Username,
 		TokenURL: r.Grant.TokenURL, ClientID: r.Grant.ClientID,
 	}
 }
 
-func (a *API) getRelay(ctx context.Context, _ *Scope) (*body[relay], error) {
+func (a *API) getRelay(ctx context.Context, _ *Scope) (*body[Relay], error) {
 	r, err := a.queue.Relay(ctx, orgOf(ctx).ID)
 	if errors.Is(err, outbound.ErrNoRelay) {
-		return &body[relay]{relay{Kind: "default"}}, nil
+		return &body[Relay]{Relay{Kind: "default"}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &body[relay]{wireRelay(r)}, nil
+	return &body[Relay]{wireRelay(r)}, nil
 }
 
 type newRelay struct {
 	Scope
 	Body struct {
-		Kind     string `json:"kind" enum:"default,smarthost,maildir,discard" doc:"default: as that of the server; maildir needs operator rights"`
-		Host     string `json:"host" required:"false" maxLength:"255"`
-		Port     int    `json:"port" required:"false" minimum:"0" maximum:"65535"`
-		Implicit bool   `json:"implicit_tls" required:"false" doc:"TLS from the first byte; else STARTTLS. The certificate must be valid for the host either way"`
-		Auth     string `json:"auth" required:"false" enum:",password,xoauth2" doc:"password: PLAIN or LOGIN; xoauth2: an access token, which is got with a refresh token, or is the secret"`
-		Username string `json:"username" required:"false" maxLength:"8192"`
-		Secret   string `json:"secret" required:"false" maxLength:"8192" doc:"Password or access token. Secrets that are left out stay as they are, if host, port, user, token URL and client stay too"`
-		TokenURL string `json:"token_url" required:"false" maxLength:"2048" doc:"For xoauth2: who gives access tokens for a refresh token (RFC 6749 section 6)"`
-		ClientID string `json:"client_id" required:"false" maxLength:"8192"`
-		Client   string `json:"client_secret" required:"false" maxLength:"8192" doc:"Empty for a client that has none"`
-		Refresh  string `json:"refresh_token" required:"false" maxLength:"8192" doc:"Its successors are kept when the token server gives any"`
+		Relay
+		Secret  string `json:"secret" required:"false" maxLength:"8192" doc:"Password or access token. Secrets that are left out stay as they are, if host, port, user, token URL and client stay too"`
+		Client  string `json:"client_secret" required:"false" maxLength:"8192" doc:"Empty for a client that has none"`
+		Refresh string `json:"refresh_token" required:"false" maxLength:"8192" doc:"Its successors are kept when the token server gives any"`
 	}
 }
 
-func (a *API) putRelay(ctx context.Context, in *newRelay) (*body[relay], error) {
+func (a *API) putRelay(ctx context.Context, in *newRelay) (*body[Relay], error) {
 	org, b := orgOf(ctx).ID, in.Body
 	if b.Kind == "default" {
 		if err := a.queue.DropRelay(ctx, org); err != nil {
 			return nil, err
 		}
-		return &body[relay]{relay{Kind: "default"}}, nil
+		return &body[Relay]{Relay{Kind: "default"}}, nil
 	}
 	if b.Kind == outbound.RelayMaildir && callerOf(ctx).Rights != ticketing.OperatorRights {
 		return nil, forbidden{ticketing.OperatorRights} // it fills a disk that is not theirs
@@ -94,7 +88,7 @@ func (a *API) putRelay(ctx context.Context, in *newRelay) (*body[relay], error) 
 	if err := a.queue.SetRelay(ctx, org, r); err != nil {
 		return nil, err
 	}
-	return &body[relay]{wireRelay(r)}, nil
+	return &body[Relay]{wireRelay(r)}, nil
 }
 
 // suppression is an address that failed, and whether it is written to.
