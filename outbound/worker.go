@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"mxdesk/internal/id"
+	"mxdesk/internal/pace"
 )
 
 // WorkerConfig says how a worker delivers. A zero field is the default.
@@ -115,16 +116,9 @@ const gaugeEvery = 15 * time.Second
 
 // every calls f now and then regularly until ctx ends, and logs its errors.
 func (w *Worker) every(ctx context.Context, interval time.Duration, f func(context.Context) error) {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
+	for range pace.AtOnce(ctx, interval) {
 		if err := f(ctx); err != nil && ctx.Err() == nil {
 			w.log.Warn("regular work of the queue failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
 		}
 	}
 }
