@@ -230,6 +230,9 @@ func (d *decider) noAnswer() string {
 	if why == "" && d.by.Loop != "" {
 		why = "loop guard: " + string(d.by.Loop)
 	}
+	if why == "" && d.release == nil && d.by.Proof == Unverified && checked(d.belief.verdict) {
+		why = "nothing shows that the letter is from the sender's domain"
+	}
 	return why
 }
 

@@ -30,8 +30,11 @@ func TestReportBesideTheReturnPathChangesNothing(t *testing.T) {
 	}
 }
 
-// A letter whose domain disowns it is a ticket, but nobody is written to in answer: that would be backscatter.
+// A letter whose domain disowns it, or that nothing shows to be from it, is a ticket, but nobody is written to in answer: that
+// would be backscatter.
 func TestDisownedLetterIsNotAnswered(t *testing.T) {
+	none, noDMARC := message.SPF{Result: message.None}, message.DMARC{Result: message.None, Policy: "none"}
+	signed := func(domain string) []message.DKIM { return []message.DKIM{{Result: message.Pass, Domain: domain}} }
 	for name, c := range map[string]struct {
 		verdict message.Verdict
 		answers int
@@ -39,8 +42,15 @@ func TestDisownedLetterIsNotAnswered(t *testing.T) {
 		"SPF fails":                  {message.Verdict{SPF: message.SPF{Result: message.Fail, Domain: "client.test"}}, 0},
 		"SPF fails softly":           {message.Verdict{SPF: message.SPF{Result: message.SoftFail, Domain: "client.test"}}, 0},
 		"DMARC fails":                {message.Verdict{DMARC: message.DMARC{Result: message.Fail, Policy: "none"}}, 0},
-		"nothing is published":       {message.Verdict{}, 1},
-		"SPF fails, but DMARC holds": {message.Verdict{SPF: message.SPF{Result: message.Fail}, DMARC: message.DMARC{Result: message.Pass}}, 1},
+		"nothing is checked":         {message.Verdict{}, 1},
+		"nothing is published":       {message.Verdict{SPF: none, DMARC: noDMARC}, 0},
+		"SPF of its domain passes":   {message.Verdict{SPF: message.SPF{Result: message.Pass, Domain: "client.test"}, DMARC: noDMARC}, 1},
+		"SPF of another passes":      {message.Verdict{SPF: message.SPF{Result: message.Pass, Domain: "evil.test"}, DMARC: noDMARC}, 0},
+		"its own signature holds":    {message.Verdict{SPF: none, DMARC: noDMARC, DKIM: signed("client.test")}, 1},
+		"another's signature holds":  {message.Verdict{SPF: none, DMARC: noDMARC, DKIM: signed("evil.test")}, 0},
+		"the DNS gives no answer":    {message.Verdict{SPF: message.SPF{Result: message.TempError}, DMARC: message.DMARC{Result: message.TempError}}, 0},
+		"DMARC passes":               {message.Verdict{SPF: none, DMARC: message.DMARC{Result: message.Pass, Domain: "client.test"}}, 1},
+		"SPF fails, but DMARC holds": {message.Verdict{SPF: message.SPF{Result: message.Fail}, DMARC: message.DMARC{Result: message.Pass, Domain: "client.test"}}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t)

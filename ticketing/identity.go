@@ -51,3 +51,8 @@ func unsettled(v message.Verdict, fromDomain string) bool {
 func disowned(v message.Verdict) bool {
 	return v.SPF.Result == message.Fail || v.SPF.Result == message.SoftFail || v.DMARC.Result == message.Fail
 }
+
+// checked tells whether sender authentication had a look at the letter. Of one that it looked at and that nothing proves, an
+// answer might go to somebody who did not write, too: that SPF passed for another domain, or that the domain says nothing, is
+// no word of his.
+func checked(v message.Verdict) bool { return v.SPF.Result != "" || v.DMARC.Result != "" }

@@ -71,6 +71,21 @@ func TestOneMailToAll(t *testing.T) {
 	if got := strings.Join(d.entries(1), "\n"); !strings.Contains(got, "message: I agree\n") || !strings.Contains(got, "me too (third party)") {
 		t.Errorf("entries\n%s", got)
 	}
+	// Who is proven leaves by his answer; anybody's who uses his name does nothing.
+	for _, proven := range []bool{false, true} {
+		l := mail{from: "carol@client.test", to: []string{reply}, subject: "Re: Question #unsubscribe#"}.letter(d.clock())
+		if proven {
+			l.Verdict.DMARC = message.DMARC{Result: message.Pass, Domain: "client.test"}
+		}
+		if _, err := d.intake.Deliver(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range d.ticket(1).Participants {
+			if left := !p.Subscribed; left != (proven && p.Address.Local == "carol") {
+				t.Errorf("proven %v: %s has left: %v", proven, p.Address, left)
+			}
+		}
+	}
 	d.refused(mail{from: "carol@client.test", to: []string{d.org.Signer.Ticket(bare("help@example.test"), address.TicketRef{Ticket: 99}).String()}}, message.ErrNoSuchRecipient)
 
 	d, anna = withCarol(t, `{"staff_proof": "token"}`)
