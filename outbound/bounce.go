@@ -146,17 +146,24 @@ func complains(feedbackType string) bool {
 type Reported struct {
 	Failed     []Final // deliveries that failed by it, as OnFinal would have been told
 	Complaints []Final // whose recipients want no more of this
+	Delayed    []Final // that wait elsewhere for DelayNotice, told once, as OnDelay would have been
 }
 
 // RecordReport takes what came back to the signed return path of a delivery, within the caller's transaction: a failure
 // closes the delivery, even one that counted as delivered, and counts against its address; a complaint suppresses the
-// address for automatic letters; anything else is logged. An unknown delivery is no error: its history may be gone.
+// address for automatic letters; a delay is told once; anything else is logged. An unknown delivery is no error: its history may be gone.
 func (q *Queue) RecordReport(ctx context.Context, db querier, organisation int32, delivery id.ID, r *bounce.Report) (done Reported, err error) {
 	siblings, err := selectSiblings(ctx, db, organisation, delivery)
 	if err != nil {
 		return done, fmt.Errorf("record delivery report: %w", err)
 	}
 	for _, s := range read(r, delivery, siblings) {
+		late := false
+		if s.result == ResultLate {
+			if late, err = lateNews(ctx, db, organisation, s.delivery); err != nil {
+				return done, fmt.Errorf("record delivery report: %w", err)
+			}
+		}
 		f, closed, err := recordVerdict(ctx, db, organisation, s.delivery, s.verdict)
 		if err == nil && f != nil {
 			err = recordFailures(ctx, db, s.strikes(organisation, f.Recipient, closed))
@@ -168,6 +175,9 @@ func (q *Queue) RecordReport(ctx context.Context, db querier, organisation int32
 			done.Failed = append(done.Failed, *f)
 		case f != nil && s.result == resultComplaint && complains(s.reason):
 			done.Complaints = append(done.Complaints, *f)
+		case f != nil && late:
+			f.Outcome = ""
+			done.Delayed = append(done.Delayed, *f)
 		}
 	}
 	return done, nil

@@ -67,4 +67,5 @@ type Final struct {
 	Outcome      Outcome
 	Reason       string // one of the reasons of package bounce, "" when delivered
 	Reply        string // the remote host's last words, printable
+	Automatic    bool   `db:"-"` // of a suppressed one: no person's words
 }

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -285,7 +286,7 @@ func TestSuppression(t *testing.T) {
 		}
 	}
 	expect("failed user_unknown", nobody, "Gone@x.test")
-	expect("suppressed", taken, "gone@x.test")
+	expect("suppressed user_unknown", taken, "gone@x.test")
 	if got := x.attempts(x.send("gone@x.test")[0]); len(got) != 0 {
 		t.Errorf("attempts %v", got)
 	}
@@ -295,7 +296,7 @@ func TestSuppression(t *testing.T) {
 	expect("failed mailbox_full", full, "full@x.test")
 	expect("failed mailbox_full", full, "full@x.test")
 	expect("failed mailbox_full", full, "full@x.test")
-	expect("suppressed", taken, "full@x.test")
+	expect("suppressed mailbox_full", taken, "full@x.test")
 	for range 4 {
 		expect("failed spam", spam, "ours@x.test")
 	}
@@ -316,13 +317,24 @@ func TestSuppression(t *testing.T) {
 	if err != nil || len(done.Failed) != 0 || len(done.Complaints) != 1 || done.Complaints[0].Participant != 1 {
 		t.Errorf("complaint: %+v, %v", done, err)
 	}
-	expect("suppressed", taken, "annoyed@x.test")
+	expect("suppressed complaint", taken, "annoyed@x.test")
+	if last := x.finals[len(x.finals)-1]; !last.Automatic {
+		t.Errorf("told %+v: it was automatic", last)
+	}
 	m := x.message("annoyed@x.test")
 	m.AutoSubmitted = ""
 	words := x.enqueue(m)[0]
 	x.round(x.worker(always(taken)))
 	if got := x.state(words); got != "delivered" {
 		t.Errorf("a person's words: %q", got)
+	}
+	x.exec(`UPDATE suppressions SET automatic_only = false`)
+	m = x.message("annoyed@x.test")
+	m.AutoSubmitted = ""
+	x.enqueue(m)
+	x.round(x.worker(always(taken)))
+	if last := x.finals[len(x.finals)-1]; last.Automatic || last.Outcome != Suppressed || last.Reason != "complaint" {
+		t.Errorf("told %+v of a person's words", last)
 	}
 }
 
@@ -396,6 +408,54 @@ func (x *world) reported(d id.ID, r *bounce.Report) *Final {
 		return &f
 	}
 	return nil
+}
+
+// TestReportOfDelay: of a delay at a smart host the ticket hears once, after DelayNotice, whether the queue or a report is first.
+func TestReportOfDelay(t *testing.T) {
+	x := newWorld(t)
+	w := x.worker(always(taken))
+	d := x.send("a@x.test")[0]
+	x.round(w)
+	report := func(d id.ID) int {
+		t.Helper()
+		done, err := x.q.RecordReport(x.ctx, x.pool, testOrg, d, &bounce.Report{Kind: bounce.Delay, Recipients: []bounce.Recipient{{Action: bounce.Delayed, Diagnostic: "busy"}}})
+		if err != nil || len(done.Failed)+len(done.Complaints) != 0 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		for _, f := range done.Delayed {
+			if f.Recipient != "a@x.test" || f.Outcome != "" || f.Reply != "busy" || f.Ticket != 7 {
+				t.Errorf("told %+v", f)
+			}
+		}
+		return len(done.Delayed)
+	}
+	age := func(when string) {
+		x.exec(`UPDATE attempts SET at = at - interval '` + when + `'`)
+		x.exec(`UPDATE deliveries SET created_at = created_at - interval '` + when + `'`)
+		x.exec(`UPDATE deliveries_done SET created_at = created_at - interval '` + when + `', finished_at = finished_at - interval '` + when + `'`)
+	}
+	early := report(d)
+	age("5 hours")
+	if first, again := report(d), report(d); early != 0 || first != 1 || again != 0 {
+		t.Errorf("told %d times too early, %d in time, %d again", early, first, again)
+	}
+	w = x.worker(always(notNow))
+	waiting := x.send("a@x.test")[0]
+	x.round(w)
+	age("5 hours")
+	first := report(waiting)
+	x.elapse(DelayNotice + time.Hour)
+	told := 0
+	x.q.OnDelay = func(_ context.Context, _ pgx.Tx, late []Final) error { told += len(late); return nil }
+	if err := w.housekeeping(x.ctx); err != nil || first != 1 || told != 0 {
+		t.Errorf("of one in the queue told %d times by the report, %d by the queue: %v", first, told, err)
+	}
+	x.exec(`UPDATE deliveries SET next_at = now()`)
+	x.exec(`UPDATE lanes SET next_at = now()`)
+	x.round(x.worker(always(taken)))
+	if n := report(waiting); n != 0 {
+		t.Errorf("told %d times after it left late", n)
+	}
 }
 
 // TestLateReport: a report that comes while a worker has the letter wins over the worker's own result.

@@ -41,6 +41,34 @@ WITH known AS MATERIALIZED (
 SELECT known.recipient, f.delivery_id IS NOT NULL AS closed, coalesce(known.ticket_number, 0), coalesce(known.participant_no, 0)
   FROM known LEFT JOIN final f ON true`
 
+// sqlLateNews tells, once, whether a report of a delay says something new: DelayNotice ($3, in seconds) has passed, and nobody was
+// told of it, neither while the delivery was in the queue, nor by an earlier report, which stands in the log. $4 is its result.
+const sqlLateNews = `
+WITH told AS (
+    UPDATE deliveries SET check_at = expires_at
+     WHERE organisation_id = $1 AND delivery_id = $2 AND check_at < expires_at AND created_at <= now() - make_interval(secs => $3)
+ RETURNING delivery_id
+)
+SELECT EXISTS (SELECT FROM told) OR EXISTS (
+    SELECT FROM deliveries_done d
+     WHERE d.organisation_id = $1 AND d.delivery_id = $2 AND d.outcome IN ('delivered', 'unknown')
+       AND d.created_at <= now() - make_interval(secs => $3) AND d.finished_at < d.created_at + make_interval(secs => $3)
+       AND NOT EXISTS (SELECT FROM attempts a
+                        WHERE a.organisation_id = $1 AND a.delivery_id = $2 AND a.result = $4
+                          AND a.at >= d.created_at + make_interval(secs => $3)))`
+
+// sqlLockDone lets one report of a delay wait for another.
+const sqlLockDone = `SELECT FROM deliveries_done WHERE organisation_id = $1 AND delivery_id = $2 FOR NO KEY UPDATE`
+
+// lateNews tells whether somebody is to hear that a delivery is delayed. It must be asked before the report is logged.
+func lateNews(ctx context.Context, db querier, organisation int32, delivery id.ID) (news bool, err error) {
+	if _, err := db.Exec(ctx, sqlLockDone, organisation, delivery); err != nil {
+		return false, err
+	}
+	err = db.QueryRow(ctx, sqlLateNews, organisation, delivery, DelayNotice.Seconds(), string(ResultLate)).Scan(&news)
+	return news, err
+}
+
 // sqlLockDelivery waits for a worker that is recording the delivery at this moment, so that sqlVerdict sees
 // where it went.
 const sqlLockDelivery = `SELECT FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2 FOR UPDATE`

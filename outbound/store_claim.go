@@ -102,7 +102,7 @@ WITH ready AS MATERIALIZED (
      WHERE l.lane = ANY(ARRAY(SELECT lane FROM leased))
 )
 SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, recipient_name, lane,
-       rfc_message_id, refs, unsubscribe, require_tls, attempts, broke, lease_owner, created_at,
+       rfc_message_id, refs, unsubscribe, automatic, require_tls, attempts, broke, lease_owner, created_at,
        extract(epoch FROM expires_at - now())::float8 AS seconds_left,
        EXISTS (SELECT FROM suppressions s
                 WHERE s.organisation_id = leased.organisation_id AND s.address = lower(leased.recipient)
@@ -124,6 +124,7 @@ type lease struct {
 	RFCMessageID   string `db:"rfc_message_id"`
 	Refs           string
 	Unsubscribe    bool
+	Automatic      bool // no person's words
 	RequireTLS     bool `db:"require_tls"`
 	Attempts       int  // the number of this attempt, from 1
 	Broke          bool

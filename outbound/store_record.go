@@ -62,7 +62,10 @@ WITH r AS MATERIALIZED (
 INSERT INTO deliveries_done (organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
                              rfc_message_id, outcome, reason, attempts, created_at, last_code, last_text)
 SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
-       rfc_message_id, outcome, reason, attempts, created_at, nullif(code, 0), reply
+       rfc_message_id, outcome,
+       CASE WHEN outcome = 'suppressed' THEN coalesce((
+            SELECT s.reason FROM suppressions s WHERE s.organisation_id = gone.organisation_id AND s.address = lower(gone.recipient)), '')
+       ELSE reason END, attempts, created_at, nullif(code, 0), reply
   FROM gone
 RETURNING organisation_id, delivery_id, coalesce(ticket_number, 0), coalesce(participant_no, 0), recipient, outcome,
           reason, coalesce(last_text, '')`
@@ -109,8 +112,22 @@ func queueRecord(b *pgx.Batch, results []result, finals *[]Final) {
 		kinds, why, hosts, ips, tls, policies, enhanced, took, againstIt).
 		Query(func(rows pgx.Rows) (err error) {
 			*finals, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Final])
+			markAutomatic(*finals, results)
 			return err
 		})
+}
+
+// markAutomatic notes which of the finals that were suppressed are of automatic letters.
+func markAutomatic(finals []Final, results []result) {
+	automatic := map[id.ID]bool{}
+	for _, r := range results {
+		if r.decision.outcome == Suppressed {
+			automatic[r.lease.DeliveryID] = r.lease.Automatic
+		}
+	}
+	for i := range finals {
+		finals[i].Automatic = automatic[finals[i].Delivery]
+	}
 }
 
 // sqlFinishLanes counts batches out of their lanes. A site that answered, and whose connections held, is no longer failing and gets

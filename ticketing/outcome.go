@@ -83,7 +83,7 @@ func failed(f outbound.Final) bool {
 }
 
 // recordFailure writes the failure into the ticket's history and tells the owner, once: not again when a
-// report repeats it, and not of mails to staff.
+// report repeats it, and not of mails to staff, nor of automatic ones that were suppressed.
 func recordFailure(w *world, org *Organisation, f outbound.Final) {
 	sc := &scene{world: w, org: org, by: actor{Name: org.Name, Proof: ProofSystem, NoAnswer: "no letter caused it"}}
 	t := sc.find(f.Ticket)
@@ -97,7 +97,7 @@ func recordFailure(w *world, org *Organisation, f outbound.Final) {
 	}
 	sc.addEntry(e)
 	sc.change(t)
-	if p := t.byNumber(f.Participant); p != nil && p.Role != StaffRole && f.Outcome != outbound.Suppressed {
+	if p := t.byNumber(f.Participant); p != nil && p.Role != StaffRole && !f.Automatic {
 		sc.tell(t, happening{event: notify.DeliveryFailed, entry: e, machine: "delivery report"})
 	}
 }

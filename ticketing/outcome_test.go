@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -40,14 +41,24 @@ func TestOutcomesAreTold(t *testing.T) {
 	if delayed.Template != templateDelayed || failure.Template != "delivery.failed/staff" {
 		t.Errorf("told by %s and %s", delayed.Template, failure.Template)
 	}
+	stopped := outbound.Final{Organisation: d.org.ID, Ticket: 1, Participant: ofCarl, Recipient: "carl@client.test", Outcome: outbound.Suppressed, Reason: "mailbox_full"}
+	record(func(tx pgx.Tx) error { return d.service.RecordFinal(t.Context(), tx, []outbound.Final{stopped}) })
+	if m := to(t, d.sentMail(), "anna@staff.test"); m.Template != "delivery.failed/staff" || !strings.Contains(m.Text, "mailbox_full") {
+		t.Errorf("of a suppressed reply told by %s: %s", m.Template, m.Text)
+	}
+	stopped.Automatic = true
+	record(func(tx pgx.Tx) error { return d.service.RecordFinal(t.Context(), tx, []outbound.Final{stopped}) })
+	if m := d.sentMail(); len(m) != 0 {
+		t.Errorf("mail about automatic mail that was suppressed: %+v", m)
+	}
 	final.Participant, final.Recipient = ofAnna, "anna@staff.test"
 	record(func(tx pgx.Tx) error { return d.service.RecordDelay(t.Context(), tx, []outbound.Final{final}) })
 	record(func(tx pgx.Tx) error { return d.service.RecordFinal(t.Context(), tx, []outbound.Final{final}) })
 	if m := d.sentMail(); len(m) != 0 {
 		t.Errorf("mail about mail to the owner: %+v", m)
 	}
-	want := []string{"event: delivery.delayed", "event: delivery.failed", "event: delivery.delayed", "event: delivery.failed"}
-	if got := d.entries(1); !slices.Equal(got[len(got)-4:], want) {
+	want := []string{"event: delivery.delayed", "event: delivery.failed", "event: delivery.failed", "event: delivery.failed", "event: delivery.delayed", "event: delivery.failed"}
+	if got := d.entries(1); !slices.Equal(got[len(got)-len(want):], want) {
 		t.Errorf("entries %v", got)
 	}
 }

@@ -191,6 +191,9 @@ func (in *Intake) settleReports(ctx context.Context, conn *pgxpool.Conn, w *worl
 		for _, f := range done.Complaints {
 			recordComplaint(w, r.org, f)
 		}
+		for _, f := range done.Delayed {
+			recordDelay(w, r.org, f)
+		}
 	}
 	return nil
 }
