@@ -39,6 +39,7 @@ func (v Verdict) May() bool { return v.Stopped == "" }
 
 const (
 	twiceWindow = 5 * time.Minute
+	sentLetters = 4 // whose words are remembered: machines answer each other in turns, too
 	maxChain    = 20
 	chainWindow = 24 * time.Hour // a chain that rested that long is at an end
 
@@ -49,11 +50,10 @@ const (
 // Line is what is remembered of the automatic letters about one ticket to one address.
 type Line struct {
 	volume volume
-	chain  int       // letters since a person acted
-	last   time.Time // when the last letter went
-	words  Print     // what it said
-	quiet  time.Time // nothing goes before
-	told   time.Time // nobody is told before
+	chain  int                 // letters since a person acted
+	sent   [sentLetters]saying // newest first
+	quiet  time.Time           // nothing goes before
+	told   time.Time           // nobody is told before
 }
 
 // Send decides on one letter of these exact words; if it may go, it is counted.
@@ -61,14 +61,17 @@ func (l *Line) Send(now time.Time, words Print) Verdict {
 	if now.Before(l.quiet) {
 		return Verdict{Stopped: TicketVolume, Until: l.quiet}
 	}
-	if l.words == words && now.Sub(l.last) < twiceWindow {
-		return l.stop(Twice, now, now.Add(twiceWindow), time.Time{})
+	for _, s := range l.sent {
+		if s.words == words && now.Sub(s.at) < twiceWindow {
+			return l.stop(Twice, now, now.Add(twiceWindow), time.Time{})
+		}
 	}
-	if now.Sub(l.last) >= chainWindow {
+	last := l.sent[0].at
+	if now.Sub(last) >= chainWindow {
 		l.chain = 0
 	}
 	if l.chain >= maxChain {
-		armed := l.last.Add(chainWindow)
+		armed := last.Add(chainWindow)
 		return l.stop(Chain, now, armed, armed)
 	}
 	if back, empty := l.volume.empty(TicketLimits, now); empty {
@@ -77,7 +80,8 @@ func (l *Line) Send(now time.Time, words Print) Verdict {
 	}
 	l.volume.add(TicketLimits, 1, now)
 	l.chain++
-	l.last, l.words = now, words
+	copy(l.sent[1:], l.sent[:])
+	l.sent[0] = saying{words, now}
 	return Verdict{}
 }
 

@@ -124,7 +124,8 @@ func TestSameLetterTwice(t *testing.T) {
 		{time.Minute, 1, Twice, true},
 		{2 * time.Minute, 1, Twice, false},
 		{3 * time.Minute, 2, "", false},
-		{4 * time.Minute, 1, "", false}, // another letter went between
+		{4 * time.Minute, 1, Twice, false}, // though another letter went between
+		{5 * time.Minute, 2, Twice, false},
 		{10 * time.Minute, 1, "", false},
 		{11 * time.Minute, 1, Twice, true},
 	} {
@@ -238,7 +239,7 @@ func TestWords(t *testing.T) {
 }
 
 func TestStored(t *testing.T) {
-	l := Line{chain: 3, last: start, words: 99, quiet: start.Add(time.Hour), told: start.Add(time.Minute)}
+	l := Line{chain: 3, sent: [sentLetters]saying{{99, start}, {98, start.Add(-time.Hour)}}, quiet: start.Add(time.Hour), told: start.Add(time.Minute)}
 	l.volume.add(TicketLimits, 3, start)
 	for i := range l.volume {
 		l.volume[i] = l.volume[i].Truncate(time.Second)

@@ -8,7 +8,7 @@ import (
 // What is stored begins with its version, and its size follows from that. What cannot be read counts as nothing: the
 // counters begin anew. Moments are seconds since 1970.
 const (
-	lineSize   = 1 + buckets*4 + 1 + 4 + 8 + 4 + 4
+	lineSize   = 1 + buckets*4 + 1 + sentLetters*12 + 4 + 4
 	memorySize = 1 + (heardLetters+saidLetters)*12 + 1 + 4
 	totalSize  = 1 + buckets*4 + 4
 	version    = 1
@@ -19,8 +19,9 @@ func (l *Line) Stored() []byte {
 	b := append(make([]byte, 0, lineSize), version)
 	b = l.volume.stored(b)
 	b = append(b, byte(l.chain))
-	b = appendTime(b, l.last)
-	b = binary.BigEndian.AppendUint64(b, uint64(l.words))
+	for _, s := range l.sent {
+		b = s.stored(b)
+	}
 	return appendTime(appendTime(b, l.quiet), l.told)
 }
 
@@ -32,7 +33,9 @@ func ReadLine(data []byte) (l Line) {
 	}
 	l.volume = r.volume()
 	l.chain = int(r.octet())
-	l.last, l.words = r.time(), r.print()
+	for i := range l.sent {
+		l.sent[i] = r.saying()
+	}
 	l.quiet, l.told = r.time(), r.time()
 	return l
 }
