@@ -12,7 +12,7 @@
 //	done       in deliveries_done: delivered, failed, suppressed, cancelled, unknown
 //
 // From every state but leased, Cancel goes to done (cancelled), and expiry to done (failed, "expired"). A report to the
-// signed return path goes from every state, and from delivered and unknown, to failed.
+// signed return path goes from every state, and from delivered and unknown, to failed. Nothing expires in a lane that is paused.
 //
 // A lease names a batch, that is one connection to one lane. attempts grows with each claim and is the fence:
 // a result counts only while it is the number of the attempt it speaks of. No transaction is open while the network is.

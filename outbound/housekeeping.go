@@ -57,7 +57,7 @@ func (w *Worker) step(ctx context.Context, name string, lock int, f func(pgx.Tx)
 
 // sweep ends deliveries whose time is over, and tells of those that wait for DelayNotice.
 func (w *Worker) sweep(ctx context.Context, tx pgx.Tx) (more bool, err error) {
-	expired, err := expire(ctx, tx)
+	expired, postponed, err := expire(ctx, tx)
 	if err != nil {
 		return false, err
 	}
@@ -74,5 +74,5 @@ func (w *Worker) sweep(ctx context.Context, tx pgx.Tx) (more bool, err error) {
 	for _, f := range expired {
 		w.log.Info("delivery expired", "delivery", f.Delivery, "ticket", f.Ticket, "reason", bounce.Expired)
 	}
-	return len(expired) == sweepRows || len(late) == sweepRows, nil
+	return len(expired)+postponed >= sweepRows || len(late) == sweepRows, nil
 }

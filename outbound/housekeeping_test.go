@@ -47,6 +47,91 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// TestPausedLaneLosesNothing: in a lane that is paused nothing expires, in others it does; when it goes on, what waits there has
+// time to be tried, and is still told of as late once.
+func TestPausedLaneLosesNothing(t *testing.T) {
+	x := newWorld(t)
+	w := x.worker(always(siteDown))
+	late := 0
+	x.q.OnDelay = func(_ context.Context, _ pgx.Tx, list []Final) error {
+		late += len(list)
+		return nil
+	}
+	ids := x.send("a@x.test", "b@x.test", "c@y.test")
+	held := ids[1]
+	if err := x.q.Hold(x.ctx, testOrg, held); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.q.PauseLane(x.ctx, "x.test", true); err != nil {
+		t.Fatal(err)
+	}
+	left := func() time.Duration {
+		t.Helper()
+		return time.Duration(one[float64](x, `SELECT extract(epoch FROM expires_at - now())::float8 FROM deliveries WHERE delivery_id = $1`, ids[0]) * float64(time.Second))
+	}
+	sweep := func() {
+		t.Helper()
+		if err := w.housekeeping(x.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		x.elapse(DelayNotice + time.Minute)
+		sweep()
+		x.elapse(Expiry)
+		sweep()
+	}
+	if got := x.told(); !slices.Equal(got, []string{"c@y.test failed expired"}) || late != 2 {
+		t.Errorf("ended: %q; %d were told of as late", got, late)
+	}
+	x.elapse(Expiry - time.Hour) // an hour before its end
+	if err := x.q.PauseLane(x.ctx, "x.test", false); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); got < Expiry-time.Minute {
+		t.Errorf("when the lane goes on, %v are left", got)
+	}
+	x.elapse(2 * time.Hour)
+	sweep()
+	if a, b := x.state(ids[0]), x.state(held); a != "queued" || b != "held" {
+		t.Errorf("states %q, %q", a, b)
+	}
+	if !one[bool](x, `SELECT NOT isfinite(expires_at) FROM deliveries WHERE delivery_id = $1`, held) {
+		t.Error("what is held by hand has an end")
+	}
+	x.elapse(26 * time.Hour)
+	if err := x.q.PauseLane(x.ctx, "x.test", false); err != nil { // it is not paused
+		t.Fatal(err)
+	}
+	if got := left(); got > Expiry-27*time.Hour {
+		t.Errorf("a lane that was not paused gives time: %v are left", got)
+	}
+	x.elapse(Expiry)
+	sweep()
+	if got := x.told(); !slices.Equal(got, []string{"a@x.test failed expired"}) || x.state(held) != "held" {
+		t.Errorf("ended: %q", got)
+	}
+}
+
+// TestSweepGoesOn: however many wait in a paused lane, what follows them expires in the same round.
+func TestSweepGoesOn(t *testing.T) {
+	x := newWorld(t)
+	fill(x, 3*sweepRows, "paused.test")
+	one := x.send("a@x.test")[0]
+	if err := x.q.PauseLane(x.ctx, "paused.test", true); err != nil {
+		t.Fatal(err)
+	}
+	x.elapse(Expiry + time.Minute)
+	x.exec(`UPDATE deliveries SET check_at = expires_at`)
+	x.exec(`UPDATE deliveries SET check_at = check_at + interval '1 second' WHERE delivery_id = $1`, one)
+	if err := x.worker(always(siteDown)).housekeeping(x.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := x.state(one); got != "failed expired" || len(x.told()) != 1 {
+		t.Errorf("state %q", got)
+	}
+}
+
 // TestRecount: connections that nobody has any more are given back to their lane, others are not.
 func TestRecount(t *testing.T) {
 	x := newWorld(t)

@@ -44,7 +44,7 @@ func TestPlans(t *testing.T) {
 		args int
 	}{
 		"pending": {sqlPending, 2}, "claim": {sqlClaim, 5}, "renew": {sqlRenew, 3}, "record": {sqlRecord, 20},
-		"reap": {sqlReap, 0}, "expire": {sqlExpire, 2}, "late": {sqlTellLate, 1}, "verdict": {sqlVerdict, 9}, "cancel seen": {sqlCancelSeen, 3},
+		"reap": {sqlReap, 0}, "expire": {sqlExpire, 2}, "postpone": {sqlPostpone, 2}, "restore": {sqlRestoreTime, 3}, "late": {sqlTellLate, 1}, "verdict": {sqlVerdict, 9}, "cancel seen": {sqlCancelSeen, 3},
 	} {
 		do(`PREPARE p AS ` + s.sql)
 		execute := `EXECUTE p`

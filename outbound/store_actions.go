@@ -68,6 +68,18 @@ const sqlPauseLane = `
 INSERT INTO lanes (lane, paused) VALUES ($1, $2)
 ON CONFLICT (lane) DO UPDATE SET paused = EXCLUDED.paused, changed_at = now()`
 
+// sqlRestoreTime gives what waits in a paused lane, and has not its full time any more, that time again, but for a day at most:
+// so a short pause touches nothing. What is held by hand has no end to move.
+const sqlRestoreTime = `
+UPDATE deliveries
+   SET check_at = CASE WHEN check_at < expires_at THEN check_at ELSE now() + make_interval(secs => $2) END,
+       expires_at = now() + make_interval(secs => $2)
+ WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM deliveries
+     WHERE lane = $1 AND state <> 'leased' AND next_at < 'infinity' AND expires_at < now() + make_interval(secs => $2) - interval '1 day'
+       AND EXISTS (SELECT FROM lanes WHERE lane = $1 AND paused)
+     ORDER BY next_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED))`
+
 const sqlRetryLane = `UPDATE lanes SET next_at = '-infinity', changed_at = now() WHERE lane = $1`
 
 // Hold keeps a delivery back until Release or Cancel.
@@ -153,8 +165,19 @@ func untouched(ctx context.Context, db querier, organisation int32, delivery id.
 	return ErrNoDelivery
 }
 
-// PauseLane stops or continues a lane for all organisations. What is under way is not interrupted.
+// restoreRows is how many deliveries have their time restored in one transaction.
+const restoreRows = 5000
+
+// PauseLane stops or continues a lane for all organisations. What is under way is not interrupted. Nothing expires in a lane
+// that is paused, and what was near its end has its full time again when the lane goes on.
 func (q *Queue) PauseLane(ctx context.Context, lane string, paused bool) error {
+	for more := !paused; more; { // before the lane goes on: then nothing of it expires meanwhile
+		tag, err := q.pool.Exec(ctx, sqlRestoreTime, lane, Expiry.Seconds(), restoreRows)
+		if err != nil {
+			return fmt.Errorf("restore the time of what waits: %w", err)
+		}
+		more = tag.RowsAffected() == restoreRows
+	}
 	if _, err := q.pool.Exec(ctx, sqlPauseLane, lane, paused); err != nil {
 		return fmt.Errorf("pause lane: %w", err)
 	}

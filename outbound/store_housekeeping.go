@@ -104,13 +104,26 @@ func reap(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-const sqlExpire = `
+// What is over time in a lane that somebody paused has not failed: it has its full time again. Both statements look at the
+// first rows that are due, whatever their lanes, so that neither reads past many of the other's.
+const (
+	sqlPostpone = `
+UPDATE deliveries SET check_at = now() + make_interval(secs => $2), expires_at = now() + make_interval(secs => $2)
+ WHERE ctid = ANY(ARRAY(
+    SELECT due.ctid FROM (
+        SELECT ctid, lane FROM deliveries
+         WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
+         ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+     WHERE EXISTS (SELECT FROM lanes l WHERE l.lane = due.lane AND l.paused)))`
+	sqlExpire = `
 WITH gone AS (
     DELETE FROM deliveries
      WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM deliveries
-         WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
-         ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+        SELECT due.ctid FROM (
+            SELECT ctid, lane FROM deliveries
+             WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
+             ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+         WHERE NOT EXISTS (SELECT FROM lanes l WHERE l.lane = due.lane AND l.paused)))
  RETURNING organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
            rfc_message_id, broke, attempts, created_at, last_code, last_text
 )
@@ -121,10 +134,16 @@ SELECT organisation_id, delivery_id, message_id, ticket_number, participant_no, 
   FROM gone
 RETURNING organisation_id, delivery_id, coalesce(ticket_number, 0), coalesce(participant_no, 0), recipient, outcome,
           reason, coalesce(last_text, '')`
+)
 
-// expire fails what waited too long, in lanes that never let it through.
-func expire(ctx context.Context, tx pgx.Tx) ([]Final, error) {
-	return collectFinals(tx.Query(ctx, sqlExpire, sweepRows, bounce.Expired))
+// expire fails what waited too long, in lanes that never let it through, and postpones what waits in paused ones.
+func expire(ctx context.Context, tx pgx.Tx) (expired []Final, postponed int, err error) {
+	tag, err := tx.Exec(ctx, sqlPostpone, sweepRows, Expiry.Seconds())
+	if err != nil {
+		return nil, 0, err
+	}
+	expired, err = collectFinals(tx.Query(ctx, sqlExpire, sweepRows, bounce.Expired))
+	return expired, int(tag.RowsAffected()), err
 }
 
 // sqlTellLate: check_at is the time of the notice, then of the end.
