@@ -1,6 +1,8 @@
 package ticketing
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"mxdesk/internal/message"
@@ -72,5 +74,33 @@ func TestDisownedLetterIsNotAnswered(t *testing.T) {
 				t.Errorf("%d answers, want %d", answers, c.answers)
 			}
 		})
+	}
+}
+
+// A From field of a bounce may be malformed, and DMARC may be asked about another domain than the address that is read out of it:
+// a pass for that one proves no member of staff.
+func TestPassOfAnotherDomainProvesNobody(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"staff_proof": "verified"}`)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	told := to(t, d.sentMail(), "anna@staff.test")
+	for _, null := range []bool{true, false} {
+		m := mail{from: "anna@staff.test", null: null, to: []string{told.ReplyTo}, subject: "Re: Question #close#", text: "Forged."}
+		l := m.letter(d.clock())
+		l.Raw = bytes.Replace(l.Raw, []byte("From: anna@staff.test"), []byte(`From: @evil.test "anna@staff.test`), 1)
+		l.Verdict.DMARC = message.DMARC{Result: message.Pass, Domain: "evil.test", Record: "v=DMARC1; p=reject"}
+		if got := message.Read(l.Raw, message.Envelope{}).From; len(got) == 0 || got[0].Address != "anna@staff.test" {
+			t.Fatalf("the reader finds %+v, so this test tests nothing", got)
+		}
+		if _, err := d.intake.Deliver(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		letters, err := d.service.Letters(t.Context(), d.org.ID, LetterFilter{Limit: 1})
+		if err != nil || len(letters) != 1 || strings.Contains(string(letters[0].Trace), "is verified") {
+			t.Errorf("%+v, %v", letters, err)
+		}
+	}
+	if k := d.ticket(1); k.Status == Closed {
+		t.Error("the ticket was closed")
 	}
 }

@@ -232,7 +232,7 @@ func TestCollaboratorsAreBounded(t *testing.T) {
 func (d *desk) deliverVerified(m mail) {
 	d.t.Helper()
 	l := m.letter(d.clock())
-	l.Verdict.DMARC.Result = message.Pass
+	l.Verdict.DMARC.Result, l.Verdict.DMARC.Domain = message.Pass, l.MailFrom.Domain
 	if _, err := d.intake.Deliver(d.t.Context(), l); err != nil {
 		d.t.Fatal(err)
 	}

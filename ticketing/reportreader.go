@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -94,7 +95,7 @@ func (in *Intake) readWaiting(w waitingLetter) (r Report, lines []ReportLine) {
 	}
 	var v message.Verdict
 	if json.Unmarshal(w.verdict, &v) == nil { // there is none when senders are not authenticated
-		r.Authentic = v.DMARC.Result == message.Pass
+		r.Authentic = v.DMARC.Result == message.Pass && strings.EqualFold(v.DMARC.Domain, r.Submitter)
 	}
 	known := r
 	defer func() {

@@ -61,10 +61,11 @@ type Verdict struct {
 }
 
 // Proves tells whether the results speak for a From domain: DMARC passed, or, where no record says what is asked for, SPF or
-// DKIM of the very domain did. A signature with a reason against it, such as an unsigned Subject, does not count.
+// DKIM of the very domain did. A signature with a reason against it, such as an unsigned Subject, does not count. Nor does a pass for
+// another domain: should two readers of a From field ever differ, nobody is proved by it.
 func (v Verdict) Proves(fromDomain string) bool {
 	if v.DMARC.Result == Pass {
-		return true
+		return strings.EqualFold(v.DMARC.Domain, fromDomain)
 	}
 	if v.DMARC.Record != "" || fromDomain == "" {
 		return false
