@@ -141,8 +141,13 @@ func (s *server) openDatabase(ctx context.Context) error {
 	if err := migrations.CheckServer(ctx, s.pool); err != nil {
 		return err
 	}
+	level := slog.LevelInfo
 	return migrations.ApplyTelling(ctx, s.pool, func(step migrations.Step) {
-		s.log.Info("the database is migrated", "migration", step.Name, "number", step.Number, "of", step.Of)
+		if step.Number == 1 { // on empty tables all of them take a second
+			s.log.Info("an empty database gets its tables", "migrations", step.Of)
+			level = slog.LevelDebug
+		}
+		s.log.Log(ctx, level, "the database is migrated", "migration", step.Name, "number", step.Number, "of", step.Of)
 	})
 }
 
