@@ -31,11 +31,11 @@ func (c *benchCmd) deadDomain(ctx context.Context, top *cli) error {
 	for range c.Rounds {
 		alone, err := c.drainMxdesk(ctx, top, queued{letters: c.Letters, claims: true})
 		if err != nil {
-			return err
+			return fmt.Errorf("without a dead domain: %w", err)
 		}
 		beside, err := c.drainMxdesk(ctx, top, queued{letters: c.Letters, dead: c.Dead, claims: true})
 		if err != nil {
-			return err
+			return fmt.Errorf("beside a dead domain: %w", err)
 		}
 		without, with = append(without, alone.result), append(with, beside.result)
 		fmt.Printf("alone %5.0f/s, beside the dead domain %5.0f/s; then at 200/s claims take p99 %.1f ms and %.1f ms\n",

@@ -22,7 +22,8 @@ type benchCmd struct {
 	Rounds   int           `default:"5" help:"Interleaved rounds."`
 	Duration time.Duration `default:"2s" help:"About how long each case runs in each round."`
 	Inbound  bool          `help:"Letters in alone."`
-	Outbound bool          `help:"Letters out alone."`
+	Outbound bool          `help:"Letters out, also beside a dead domain, alone."`
+	Beside   bool          `help:"Letters out beside a dead domain alone."`
 	Million  bool          `help:"The filled database alone."`
 	Verify   bool          `help:"What sender authentication adds to a letter alone."`
 	Tickets  int           `default:"1000000" help:"Tickets of the filled database."`
@@ -32,24 +33,24 @@ type benchCmd struct {
 
 // Run runs the parts that were asked for, or all.
 func (c *benchCmd) Run(ctx context.Context, top *cli) error {
-	all := !c.Inbound && !c.Outbound && !c.Million && !c.Verify
-	if c.Verify || all {
-		if err := c.verify(ctx); err != nil {
+	all := !c.Inbound && !c.Outbound && !c.Beside && !c.Million && !c.Verify
+	for _, part := range []struct {
+		asked bool
+		run   func(context.Context, *cli) error
+	}{
+		{c.Verify, func(ctx context.Context, _ *cli) error { return c.verify(ctx) }},
+		{c.Inbound, c.inbound},
+		{c.Outbound, c.outbound},
+		{c.Outbound || c.Beside, c.deadDomain},
+		{c.Outbound, c.firstByte},
+		{c.Million, c.million},
+	} {
+		if !part.asked && !all {
+			continue
+		}
+		if err := part.run(ctx, top); err != nil {
 			return err
 		}
-	}
-	if c.Inbound || all {
-		if err := c.inbound(ctx, top); err != nil {
-			return err
-		}
-	}
-	if c.Outbound || all {
-		if err := c.outbound(ctx, top); err != nil {
-			return err
-		}
-	}
-	if c.Million || all {
-		return c.million(ctx, top)
 	}
 	return nil
 }
