@@ -16,7 +16,8 @@ import (
 // are given back as if never claimed (undo). attempts is the fence: it grows with every claim, so
 // a worker whose lease was taken back changes nothing once another has claimed the delivery,
 // while before that its word still counts and spares the recipient a second copy. It was heard before if the log has it.
-// Only what changed a row is logged and counts against its address: a record is made again when the answer to its COMMIT was lost.
+// Only what changed a row counts against its address, and what the log has is not logged again: a record is made again when the
+// answer to its COMMIT was lost. An attempt that came too late to change anything was made all the same, and is logged.
 const sqlRecord = `
 WITH r AS MATERIALIZED (
     SELECT *
@@ -53,7 +54,10 @@ WITH r AS MATERIALIZED (
     SELECT organisation_id, delivery_id, attempt, result, why, remote_host, remote_ip, tls, tls_policy,
            nullif(code, 0), enhanced, reply, took_ms
       FROM r
-     WHERE result <> '' AND n IN (SELECT n FROM gone UNION ALL SELECT n FROM kept)
+     WHERE result <> '' AND (n IN (SELECT n FROM gone UNION ALL SELECT n FROM kept) OR NOT EXISTS (
+            SELECT FROM attempts a
+             WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.delivery_id
+               AND a.attempt = r.attempt AND a.result = r.result))
 ), f AS (
     SELECT organisation_id, recipient AS address, reason, strike > 1 AS at_once, false AS automatic_only, reply AS detail
       FROM gone WHERE strike > 0
