@@ -208,7 +208,7 @@ func postmasterOf(data string) int {
 func testZone(mx string) dns.Fake {
 	zone := dns.Fake{mx: {A: []string{"127.0.0.1"}}}
 	for i := range domains {
-		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 10, Host: mx}}}
+		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 10, Host: mx}}, TXT: []string{"v=spf1 ip4:127.0.0.0/8 -all"}}
 	}
 	return zone
 }
