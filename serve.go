@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -50,7 +49,7 @@ func (c serveCmd) Run(e *environment) error {
 	}
 	log, level := logger(cfg)
 	slog.SetDefault(log)
-	s := &server{cfg: cfg, dev: c.Dev, log: log, metrics: prometheus.NewRegistry(), processors: spread()}
+	s := &server{cfg: cfg, dev: c.Dev, log: log, metrics: prometheus.NewRegistry()}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer s.close()
 	if err := s.open(e.ctx); err != nil {
@@ -94,19 +93,6 @@ type server struct {
 	results      outbound.Results // what was seen of other domains
 	policies     *mtasts.Cache    // of other domains; nil: no letter goes there directly
 	listening    []netip.AddrPort // where SMTP is served
-	processors   int              // how many the program may use
-}
-
-// spread lets Go run on one thread more than there are processors for the program, and tells how many these are. Go looks at what
-// came from the network when a thread has nothing else to do, and otherwise every 10 ms: with letters signed on all of them, each
-// answer of PostgreSQL would wait that long. On two processors this halves the slowest claims (p99 of 11 ms to 5.7 ms at 200 letters
-// a second) and costs a tenth of the rate of a drain. A GOMAXPROCS of the environment stays.
-func spread() (processors int) {
-	processors = runtime.GOMAXPROCS(0)
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(processors + 1)
-	}
-	return processors
 }
 
 // open opens the database and what hangs on it.
@@ -208,7 +194,7 @@ func (s *server) stages() ([]stage, error) {
 			return nil, err
 		}
 		worker := outbound.NewWorker(s.queue, outbound.WorkerConfig{
-			Connections: s.cfg.Outbound.Connections, Processors: s.processors, Transport: transport, StopTime: s.cfg.StopTimeout, Retention: s.cfg.Retention.Outgoing, AttemptRetention: s.cfg.Retention.Attempts,
+			Connections: s.cfg.Outbound.Connections, Transport: transport, StopTime: s.cfg.StopTimeout, Retention: s.cfg.Retention.Outgoing, AttemptRetention: s.cfg.Retention.Attempts,
 			Log: s.log, Metrics: s.metrics,
 			LetterBytes: int(s.cfg.Outbound.MaxLetterSize), WebURL: webURL(s.cfg),
 		})

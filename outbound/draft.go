@@ -50,9 +50,9 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 	if err != nil {
 		return nil, nil, err
 	}
-	w.cpu <- struct{}{}
+	free := w.processors.take()
 	body, err := sign(Compose(d), who.keys)
-	<-w.cpu
+	free()
 	if err != nil {
 		release()
 		return nil, nil, fmt.Errorf("%w: %w", errUnfit, err)

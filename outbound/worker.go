@@ -21,7 +21,6 @@ type WorkerConfig struct {
 	Transport        Transport
 	BatchSize        int           // 20; letters claimed for one connection at a time
 	Connections      int           // 200; batches carried at once; sites that have not proved themselves may have half of them
-	Processors       int           // those of the program; letters composed and signed at once
 	LetterBytes      int           // 10 MiB; of one letter as it leaves, when attachments travel with it
 	WebURL           string        // where browsers reach the public pages; "": letters carry no links
 	MemoryBytes      int64         // 256 MiB; letters above 256 KiB in memory at once, by estimate
@@ -35,7 +34,6 @@ type WorkerConfig struct {
 func (c WorkerConfig) withDefaults() WorkerConfig {
 	setDefault(&c.BatchSize, 20)
 	setDefault(&c.Connections, 200)
-	setDefault(&c.Processors, runtime.GOMAXPROCS(0))
 	setDefault(&c.LetterBytes, 10<<20)
 	setDefault(&c.MemoryBytes, 256<<20)
 	setDefault(&c.StopTime, 20*time.Second)
@@ -56,17 +54,17 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 // Worker claims deliveries, sends them and records what became of them. Any number of workers, in one
 // process or many, share a queue.
 type Worker struct {
-	q         *Queue
-	cfg       WorkerConfig
-	log       *slog.Logger
-	metrics   *metrics
-	directory *directory
-	recorder  *recorder
-	cpu       chan struct{} // composing and signing
-	memory    *semaphore.Weighted
-	slots     chan struct{} // batches under way
-	probes    atomic.Int64  // of these, to sites that have not proved themselves
-	jobs      sync.WaitGroup
+	q          *Queue
+	cfg        WorkerConfig
+	log        *slog.Logger
+	metrics    *metrics
+	directory  *directory
+	recorder   *recorder
+	processors *processors
+	memory     *semaphore.Weighted
+	slots      chan struct{} // batches under way
+	probes     atomic.Int64  // of these, to sites that have not proved themselves
+	jobs       sync.WaitGroup
 
 	mu      sync.Mutex
 	batches map[id.ID]int // whose leases are to be renewed: how many of their reports are not yet recorded
@@ -77,7 +75,7 @@ func NewWorker(q *Queue, cfg WorkerConfig) *Worker {
 	cfg = cfg.withDefaults()
 	w := &Worker{
 		q: q, cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Metrics), directory: &directory{db: q.pool, log: cfg.Log},
-		cpu: make(chan struct{}, cfg.Processors), memory: semaphore.NewWeighted(cfg.MemoryBytes),
+		processors: newProcessors(runtime.GOMAXPROCS(0)), memory: semaphore.NewWeighted(cfg.MemoryBytes),
 		slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]int{},
 	}
 	w.recorder = &recorder{
