@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -10,18 +12,27 @@ import (
 // TestProgress: at each tick the last words are said, with the time since the beginning; without words nothing is, and nothing
 // after the end.
 func TestProgress(t *testing.T) {
-	var out bytes.Buffer
 	began := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	ticks := make(chan time.Time) // a tick that is taken is said before the next one is, and before the end
-	p := newProgress(&out, began, ticks)
-	ticks <- began.Add(3 * time.Second)
+	ticks := make(chan time.Time)
+	heard, out := io.Pipe() // who says something waits until it is heard
+	lines := bufio.NewReader(heard)
+	p := newProgress(out, began, ticks)
 	p.set("reads %s", "one\x1b[2J\nletter")
-	ticks <- began.Add(6 * time.Second)
-	ticks <- began.Add(9 * time.Second)
+	for seconds, want := range []string{3: "reads one[2J letter (3 s)\n", 6: "reads one[2J letter (6 s)\n"} {
+		if want == "" {
+			continue
+		}
+		ticks <- began.Add(time.Duration(seconds) * time.Second)
+		if got, err := lines.ReadString('\n'); err != nil || got != want {
+			t.Errorf("said %q, want %q: %v", got, want, err)
+		}
+	}
 	p.set("not said: it was too short")
 	p.close()
-	if got, want := out.String(), "reads one[2J letter (6 s)\nreads one[2J letter (9 s)\n"; got != want {
-		t.Errorf("said %q, want %q", got, want)
+	var early bytes.Buffer
+	(&progress{out: &early, began: began}).say(began.Add(3 * time.Second))
+	if early.Len() > 0 || lines.Buffered() > 0 {
+		t.Errorf("said %q without words, and %d octets after the end", early.String(), lines.Buffered())
 	}
 	var nobody *progress
 	nobody.set("x")
