@@ -38,8 +38,8 @@ func (c *benchCmd) deadDomain(ctx context.Context, top *cli) error {
 			return fmt.Errorf("beside a dead domain: %w", err)
 		}
 		without, with = append(without, alone.result), append(with, beside.result)
-		fmt.Printf("alone %5.0f/s, beside the dead domain %5.0f/s; then at 200/s claims take p99 %.1f ms and %.1f ms\n",
-			alone.rate, beside.rate, alone.claim*1000, beside.claim*1000)
+		fmt.Printf("alone %5.0f/s %4.2f s, beside the dead domain %5.0f/s %4.2f s; then at 200/s claims take p99 %.1f ms and %.1f ms\n",
+			alone.rate, alone.cpu, beside.rate, beside.cpu, alone.claim*1000, beside.claim*1000)
 	}
 	printRatios("beside the dead domain / alone", with, without)
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ allow_private_destinations = true
 `, filepath.Join(dir, "data"), in.smtp, api, transport, strings.Join(lines, "\n"))
 	if !slices.Contains(lines, "[dns]") {
 		// Customers are proven, so that each has an answer.
-		if in.names, err = dns.Serve("127.0.0.1:0", dns.Fake{"customer.test": {TXT: []string{"v=spf1 ip4:127.0.0.0/8 -all"}}}); err != nil {
+		if in.names, err = dns.Serve("127.0.0.1:0", dns.Fake{"customer.test": {TXT: []string{senderHere}}}); err != nil {
 			return nil, err
 		}
 		in.text += fmt.Sprintf("[dns]\nresolvers = [%q]\n", in.names.Addr.String())
@@ -204,11 +205,17 @@ func postmasterOf(data string) int {
 	return pid
 }
 
-// testZone is a DNS in which every domain's mail goes to one host of this machine.
-func testZone(mx string) dns.Fake {
-	zone := dns.Fake{mx: {A: []string{"127.0.0.1"}}}
+// senderHere is the SPF record of who sends from this machine.
+const senderHere = "v=spf1 ip4:127.0.0.0/8 -all"
+
+// testZone is a DNS in which every domain's mail goes to a host of this machine: all to the shared one, or, if that is "", each
+// to its own.
+func testZone(shared string) dns.Fake {
+	zone := dns.Fake{}
 	for i := range domains {
-		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 10, Host: mx}}, TXT: []string{"v=spf1 ip4:127.0.0.0/8 -all"}}
+		mx := cmp.Or(shared, "mx."+domain(i))
+		zone[mx] = dns.Records{A: []string{"127.0.0.1"}}
+		zone[domain(i)] = dns.Records{MX: []dns.MX{{Preference: 10, Host: mx}}, TXT: []string{senderHere}}
 	}
 	return zone
 }

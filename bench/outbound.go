@@ -83,7 +83,7 @@ func (c *benchCmd) drainMxdesk(ctx context.Context, top *cli, what queued) (drai
 		return drain{}, err
 	}
 	defer dead.Close() //nolint:errcheck // nobody comes any more
-	zone := testZone("sink.test")
+	zone := testZone("")
 	zone["mx.dead.test"], zone[deadDomain] = dns.Records{A: []string{deadHost}}, dns.Records{MX: []dns.MX{{Preference: 10, Host: "mx.dead.test"}}}
 	names, err := dns.Serve("127.0.0.1:0", zone)
 	if err != nil {

@@ -291,7 +291,7 @@ func TestDeadWorker(t *testing.T) {
 	}
 	in := make(chan report, 10)
 	w.recorder.in = in
-	w.carry(x.ctx, make(chan struct{}), list[0])
+	w.carry(x.ctx, make(chan struct{}), list[0], w.sites.begin(list[0].lane))
 	if len(bodies) != 1 || x.state(d) != "leased" {
 		t.Fatalf("%d letters, state %s", len(bodies), x.state(d))
 	}
@@ -391,7 +391,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	w.recorder.over = time.Now().Add(-time.Second) // patience is over
 	w.recorder.in = make(chan report, 10)
-	w.carry(x.ctx, nil, list[0])
+	w.carry(x.ctx, nil, list[0], w.sites.begin(list[0].lane))
 	close(w.recorder.in)
 	stop := make(chan struct{})
 	close(stop)

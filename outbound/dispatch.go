@@ -83,7 +83,7 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 	if p.more {
 		p.next = list[maxLanes-1].Lane
 	}
-	c := choose(list, min(free, maxClaim), (cap(w.slots)+1)/2-int(w.probes.Load()))
+	c := choose(list, w.sites.crowded(list), min(free, maxClaim), (cap(w.slots)+1)/2-int(w.probes.Load()))
 	if c.cut {
 		p.next, p.more = c.ready[len(c.ready)-1], true
 	}
@@ -115,12 +115,13 @@ type choice struct {
 	cut    bool                // there are more behind the last one
 }
 
-// choose takes the first lanes that are ready, at most free of them, and at most probes of those whose sites have not proved
-// themselves: were there no such bound, a hundred sites that take connections and say nothing would hold all there are.
-func choose(list []pendingLane, free, probes int) choice {
+// choose takes the first lanes that are ready and not crowded out, at most free of them, and at most probes of those whose sites
+// have not proved themselves: were there no such bound, a hundred sites that take connections and say nothing would hold all
+// there are.
+func choose(list []pendingLane, crowded map[string]bool, free, probes int) choice {
 	c := choice{proven: map[string]struct{}{}}
 	for _, l := range list {
-		if !l.Ready || !l.Proven && probes <= 0 {
+		if !l.Ready || crowded[l.Lane] || !l.Proven && probes <= 0 {
 			continue
 		}
 		if len(c.ready) == free {
@@ -159,8 +160,10 @@ func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[str
 		w.slots <- struct{}{}
 		w.probes.Add(probe)
 		w.owe(b.owner) // the report of its end
+		v := w.sites.begin(b.lane)
 		w.jobs.Go(func() {
-			w.carry(work, ctx.Done(), b)
+			w.carry(work, ctx.Done(), b, v)
+			v.end()
 			w.probes.Add(-probe)
 			<-w.slots
 		})

@@ -26,7 +26,9 @@
 // has an attempt and a result of his own. A report to that return path closes the delivery whose recipient it names (bounce.go).
 //
 // Where a letter goes is its lane's matter: a domain's, or the own lane of an organisation with a relay (relay.go). A delivery
-// that is claimed in a lane to which it belongs no more is moved, as if never claimed.
+// that is claimed in a lane to which it belongs no more is moved, as if never claimed. The lanes of domains whose MX hosts are the
+// very same lead to one site: a node has no more connections to it than to one domain, and its lanes take turns (sites.go). They
+// stay lanes of their own, so that a domain that moves to other hosts, or is paused, takes only its own letters along.
 //
 // What if we die
 //
@@ -51,7 +53,7 @@
 //
 // The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
 //
-// Reading order: message.go, queue.go, store_claim.go, dispatch.go, job.go, outcome.go, recorder.go, aside.go, store_record.go, draft.go, compose.go, processors.go, transport.go,
-// smtp.go, relay.go, oauth.go, tokens.go, bounce.go, store_mtasts.go;
+// Reading order: message.go, queue.go, store_claim.go, dispatch.go, sites.go, job.go, outcome.go, recorder.go, aside.go, store_record.go, draft.go, compose.go, processors.go, transport.go,
+// smtp.go, idle.go, relay.go, oauth.go, tokens.go, bounce.go, store_mtasts.go;
 // reports to others: observe.go, results.go, reporter.go, reportparcel.go.
 package outbound

@@ -30,8 +30,8 @@ type job struct {
 }
 
 // carry attempts the deliveries of a batch until it is empty, the site fails, or we are to stop, and
-// reports each result at once, the last one together with the lane's. ctx bounds the network.
-func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch) {
+// reports each result at once, the last one together with the lane's. ctx bounds the network, v asks for room at the site.
+func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch, v *visit) {
 	j := &job{w: w, batch: b, rest: b.leases, lane: laneResult{lane: b.lane}, stopping: stopping, log: w.log.With("lane", b.lane)}
 	defer j.finish()
 	stay, err := w.q.moveLeased(ctx, b)
@@ -42,6 +42,9 @@ func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch) {
 	j.rest = stay
 	j.conn = w.cfg.Transport.Open(b.lane)
 	defer j.conn.Close()
+	if c, ok := j.conn.(Visitor); ok {
+		c.Ask(v.at)
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			j.log.Error("panic while delivering", "panic", p, "stack", string(debug.Stack()))
@@ -135,13 +138,13 @@ func (j *job) next(ctx context.Context, c *content) bool {
 }
 
 // settleAll settles deliveries that were attempted together. Of those that found no connection the first has probed it;
-// the others are given back as if never claimed.
+// the others are given back as if never claimed, and so are all that found no room at the site.
 func (j *job) settleAll(ctx context.Context, group []lease, list []Attempt) (usable bool) {
 	usable = true
 	for i, a := range list {
-		weLeft := ctx.Err() != nil && a.Result == ResultDeferred
-		usable = usable && !a.Site && !weLeft
-		if weLeft || i > 0 && a.Site && a.Result == ResultDeferred {
+		untried := a.Untried || ctx.Err() != nil && a.Result == ResultDeferred
+		usable = usable && !a.Site && !untried
+		if untried || i > 0 && a.Site && a.Result == ResultDeferred {
 			j.unsent = append(j.unsent, result{lease: group[i], undo: true})
 			continue
 		}

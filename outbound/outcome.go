@@ -24,6 +24,7 @@ const (
 type Attempt struct {
 	Result    Result
 	Site      bool   // the failure is of the site or the way to it; the letter has no part in it
+	Untried   bool   // nothing was tried, as there is no room at the site now; the rest means nothing
 	Reason    string // one of the reasons of package bounce; "" when delivered
 	Host      string // of the remote host, as named by its MX record
 	IP        string

@@ -64,7 +64,7 @@ func TestChoose(t *testing.T) {
 		"just enough connections":  {3, 1, []string{"a", "e", "f"}, []string{"a"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := choose(list, c.free, c.probes)
+			got := choose(list, nil, c.free, c.probes)
 			if !slices.Equal(got.ready, c.ready) || !slices.Equal(got.fresh, c.fresh) || got.cut != c.cut {
 				t.Errorf("got %+v", got)
 			}

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -20,8 +19,6 @@ import (
 
 const (
 	lettersPerConnection = 100
-	idleTime             = 5 * time.Second
-	idlePerLane          = 4
 	// hastyGreeting is how long a host may take to greet while there are others to try; the last one has the
 	// five minutes of RFC 5321 section 4.5.3.2.1.
 	hastyGreeting = 30 * time.Second
@@ -41,10 +38,7 @@ type SMTP struct {
 
 	capacities capacities
 
-	mu     sync.Mutex
-	idle   map[string][]*session
-	closed bool
-	ending sync.WaitGroup // goodbyes under way
+	idle idle
 }
 
 // session is one SMTP connection and where it leads.
@@ -53,6 +47,7 @@ type session struct {
 	host   string
 	ip     string
 	policy string
+	site   string // the host is part of, "": of none
 	domain string // whose letters it carries
 	relay  bool   // a smart host, not one that the DNS names for the domain: it carries those for every other, too
 	secure bool   // it was made for letters that require TLS
@@ -61,6 +56,10 @@ type session struct {
 	most   int         // letters that it is to carry
 	timer  *time.Timer // while idle
 }
+
+// Close says goodbye to the idle connections and waits until all goodbyes are said; connections
+// closed later are not kept.
+func (s *SMTP) Close() { s.idle.close() }
 
 // Open satisfies Transport.
 func (s *SMTP) Open(lane string) Connection { return s.open(lane, s.Hosts) }
@@ -73,100 +72,22 @@ func (s *SMTP) open(key string, hosts hostFinder) Connection {
 // hostFinder finds the hosts for a domain.
 type hostFinder func(ctx context.Context, domain string) ([]route.Host, error)
 
-// Close says goodbye to the idle connections and waits until all goodbyes are said; connections
-// closed later are not kept.
-func (s *SMTP) Close() {
-	s.mu.Lock()
-	s.closed = true
-	for _, list := range s.idle {
-		for _, c := range list {
-			c.timer.Stop() // if it runs already, expire finds nothing
-			s.part(c)
-		}
-	}
-	s.idle = nil
-	s.mu.Unlock()
-	s.ending.Wait()
-}
-
-// part says goodbye without making anybody wait; s.mu is held.
-func (s *SMTP) part(c *session) {
-	s.ending.Go(func() { c.client.Quit(context.Background()) }) // bounded by Timeouts.Quit
-}
-
-// keep takes a connection that still works, for the next batch of the lane.
-func (s *SMTP) keep(lane string, c *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case c.client.Err() != nil:
-	case s.closed || c.full() || len(s.idle[lane]) >= idlePerLane:
-		s.part(c)
-	default:
-		if s.idle == nil {
-			s.idle = map[string][]*session{}
-		}
-		s.idle[lane] = append(s.idle[lane], c)
-		c.timer = time.AfterFunc(idleTime, func() { s.expire(lane, c) })
-	}
-}
-
-func (s *SMTP) expire(lane string, c *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.drop(lane, c) {
-		s.part(c)
-	}
-}
-
-// drop takes c out of the idle ones, if it is there; s.mu is held.
-func (s *SMTP) drop(lane string, c *session) bool {
-	list := s.idle[lane]
-	for i, other := range list {
-		if other != c {
-			continue
-		}
-		if list = append(list[:i:i], list[i+1:]...); len(list) == 0 {
-			delete(s.idle, lane)
-		} else {
-			s.idle[lane] = list
-		}
-		return true
-	}
-	return false
-}
-
-// leadsTo tells whether the connection may carry letters for the domain.
-func (c *session) leadsTo(domain string) bool { return c.relay || c.domain == domain }
-
-// take gives an idle connection of the lane for the domain, the one used last, or nil.
-func (s *SMTP) take(lane, domain string) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var c *session
-	for _, other := range s.idle[lane] {
-		if other.leadsTo(domain) {
-			c = other
-		}
-	}
-	if c == nil {
-		return nil
-	}
-	c.timer.Stop() // if it runs already, expire finds nothing
-	s.drop(lane, c)
-	c.reused = true
-	return c
-}
-
 // connect finds a host for the domain and greets it, trying one after the other. Where opportunistic TLS
-// fails it is tried once more without: an attacker could as well have hidden the offer. Not so if TLS is required.
-func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secure bool) (*session, error) {
+// fails it is tried once more without: an attacker could as well have hidden the offer. Not so if TLS is required. may is asked
+// for room at the site.
+func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secure bool, may func(site string) bool) (*session, error) {
 	hosts, err := find(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
+	if site := siteOf(hosts); site != "" && may != nil && !may(site) {
+		return nil, errNoRoom
+	}
 	if secure {
 		hosts = route.Secured(hosts)
+	}
+	if c := s.idle.takeAt(hosts, domain, secure); c != nil {
+		return c, nil
 	}
 	targets := route.Targets(hosts)
 	for {
@@ -194,13 +115,24 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		if err == nil {
 			return &session{
 				client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host),
-				domain: domain, relay: t.Host.Relay, secure: secure,
+				site: t.Host.Site, domain: domain, relay: t.Host.Relay, secure: secure,
 			}, nil
 		}
 		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
 			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
 		}
 	}
+}
+
+// errNoRoom: the site has as many of our connections as it may have.
+var errNoRoom = errors.New("no room at the site")
+
+// siteOf names the MX site that hosts form, "" when they are none.
+func siteOf(hosts []route.Host) string {
+	for _, h := range hosts {
+		return h.Site
+	}
+	return ""
 }
 
 // again connects to a host once more, in another way.
@@ -252,7 +184,11 @@ type smtpConnection struct {
 	lane    string
 	hosts   hostFinder
 	session *session
+	may     func(site string) bool // nil: always
 }
+
+// Ask satisfies Visitor.
+func (c *smtpConnection) Ask(may func(site string) bool) { c.may = may }
 
 // pool names the idle connections that a letter may use: those for letters that require TLS stay apart.
 func (c *smtpConnection) pool(secure bool) string {
@@ -269,7 +205,7 @@ func (c *smtpConnection) Close() {
 		c.session = nil
 	}
 	if c.session != nil {
-		c.smtp.keep(c.pool(c.session.secure), c.session)
+		c.smtp.idle.keep(c.pool(c.session.secure), c.session)
 		c.session = nil
 	}
 }
@@ -312,13 +248,13 @@ func (c *smtpConnection) open(ctx context.Context, l *Letter, domain string) (*s
 		c.Close()
 	}
 	if c.session == nil && !l.AnyTLS {
-		c.session = c.smtp.take(c.pool(l.RequireTLS), domain)
+		c.session = c.smtp.idle.take(c.pool(l.RequireTLS), domain)
 	}
 	if c.session == nil {
 		if l.AnyTLS {
 			ctx = route.AnyTLS(ctx)
 		}
-		s, err := c.smtp.connect(ctx, domain, c.hosts, l.RequireTLS)
+		s, err := c.smtp.connect(ctx, domain, c.hosts, l.RequireTLS, c.may)
 		if err != nil {
 			return nil, err
 		}
@@ -477,6 +413,9 @@ func refusal(f smtpclient.Fate) string {
 // there never will be one; a host that refuses to talk may do so by mistake. When the letter requires TLS, and that is what
 // fails, others may still get through: the failure is not the site's.
 func connectFailed(err error, secure bool) Attempt {
+	if errors.Is(err, errNoRoom) {
+		return Attempt{Result: ResultDeferred, Untried: true, Reply: err.Error()}
+	}
 	var missing *route.Error
 	if errors.As(err, &missing) {
 		a := Attempt{Result: ResultDeferred, Site: true, Reason: missing.Reason, Enhanced: missing.Status, Reply: clean(missing.Error())}

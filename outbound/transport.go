@@ -41,6 +41,13 @@ type Sharer interface {
 	SendAll(ctx context.Context, l *Letter, to []address.Address) []Attempt
 }
 
+// Visitor is a Connection that finds out only when it connects to which MX site it leads.
+type Visitor interface {
+	// Ask has may asked with the name of the site before each connection is made. If it says no, there is none, and the
+	// letter's Attempt is Untried.
+	Ask(may func(site string) bool)
+}
+
 // sendAll sends the letter to each recipient: at once where the connection can, and else one after the other.
 func sendAll(ctx context.Context, c Connection, l *Letter, to []address.Address, deliveries []id.ID) []Attempt {
 	if s, ok := c.(Sharer); ok {

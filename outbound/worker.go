@@ -62,6 +62,7 @@ type Worker struct {
 	recorder   *recorder
 	processors *processors
 	memory     *semaphore.Weighted
+	sites      *sites
 	slots      chan struct{} // batches under way
 	probes     atomic.Int64  // of these, to sites that have not proved themselves
 	jobs       sync.WaitGroup
@@ -76,7 +77,7 @@ func NewWorker(q *Queue, cfg WorkerConfig) *Worker {
 	w := &Worker{
 		q: q, cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Metrics), directory: &directory{db: q.pool, log: cfg.Log},
 		processors: newProcessors(runtime.GOMAXPROCS(0)), memory: semaphore.NewWeighted(cfg.MemoryBytes),
-		slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]int{},
+		sites: newSites(), slots: make(chan struct{}, cfg.Connections), batches: map[id.ID]int{},
 	}
 	w.recorder = &recorder{
 		db: q.pool, log: w.log, lost: w.metrics.downgrades, in: make(chan report, 2*maxGroup),

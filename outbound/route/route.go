@@ -42,6 +42,7 @@ type Host struct {
 	Trusted   bool                  // configured by the operator: may be a private address
 	Relay     bool                  // a smart host: it takes letters for every domain
 	Published Published             // what there is to report on
+	Site      string                // the MX site it is part of: domains with the very same MX hosts share it; "": of none
 
 	// Renew gets new words to sign in with, when those in Auth are refused; nil: there are none.
 	Renew func(context.Context) (*smtpclient.Auth, error)
@@ -133,6 +134,9 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range hosts {
+		hosts[i].Site = site(exchangers)
+	}
 	if ctx.Value(anyTLS{}) != nil {
 		return hosts, nil
 	}
@@ -192,7 +196,9 @@ func (r *Router) literalHost(ip netip.Addr) ([]Host, error) {
 	case !r.AllowPrivate && forbidden(ip):
 		return nil, unknown("the address belongs to a private network", nil)
 	}
-	return []Host{r.host(ip.String(), []netip.Addr{ip})}, nil
+	h := r.host(ip.String(), []netip.Addr{ip})
+	h.Site = h.Name
+	return []Host{h}, nil
 }
 
 func (r *Router) host(name string, addresses []netip.Addr) Host {
@@ -250,6 +256,17 @@ func usable(records []dns.MX) []dns.MX {
 		return double
 	})
 	return out[:min(len(out), maxHosts)]
+}
+
+// site names what takes mail for all domains with these MX hosts. It is all of them, not the best alone: else a domain that names
+// a big site's host beside its own slow one would count against that site.
+func site(exchangers []dns.MX) string {
+	var names []string
+	for _, mx := range exchangers {
+		names = append(names, mx.Host)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 // found is what a host name led to.

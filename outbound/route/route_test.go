@@ -276,3 +276,32 @@ func TestForbidden(t *testing.T) {
 		t.Error("no address at all is allowed")
 	}
 }
+
+// TestSite: domains with the very same MX hosts share a site, whatever the order and their preferences; no others do.
+func TestSite(t *testing.T) {
+	r := &Router{Resolver: dns.Fake{
+		"a.test":    {MX: []dns.MX{{Preference: 10, Host: "one.big.test"}, {Preference: 20, Host: "two.big.test"}}},
+		"b.test":    {MX: []dns.MX{{Preference: 5, Host: "TWO.big.test."}, {Preference: 5, Host: "one.big.test"}}},
+		"less.test": {MX: []dns.MX{{Preference: 10, Host: "one.big.test"}}},
+		"more.test": {MX: []dns.MX{{Preference: 10, Host: "one.big.test"}, {Preference: 20, Host: "two.big.test"}, {Preference: 30, Host: "own.more.test"}}},
+		"own.test":  {A: []string{"203.0.113.1"}}, "one.big.test": {A: []string{"203.0.113.2"}},
+		"two.big.test": {A: []string{"203.0.113.3"}}, "own.more.test": {A: []string{"203.0.113.4"}},
+	}}
+	for domain, want := range map[string]string{
+		"a.test": "one.big.test two.big.test", "b.test": "one.big.test two.big.test", "less.test": "one.big.test",
+		"more.test": "one.big.test own.more.test two.big.test", "own.test": "own.test", "[203.0.113.9]": "203.0.113.9",
+	} {
+		hosts, err := r.Hosts(t.Context(), domain)
+		if err != nil {
+			t.Errorf("%s: %v", domain, err)
+		}
+		for _, h := range hosts {
+			if h.Site != want {
+				t.Errorf("%s: %s is of site %q, want %q", domain, h.Name, h.Site, want)
+			}
+		}
+	}
+	if hosts, err := r.Via(t.Context(), Smarthost{Host: "one.big.test", Port: 25}); err != nil || hosts[0].Site != "" {
+		t.Errorf("a smart host: %+v, %v", hosts, err)
+	}
+}
