@@ -392,11 +392,10 @@ func (s *server) adminServers() ([]stage, error) {
 
 // lane names the queue's lanes: a smart host is one lane for all; nil means one a domain.
 func (s *server) lane() func(int32, address.Address) string {
-	switch s.cfg.Outbound.Transport.Kind {
-	case config.TransportSMTP, config.TransportSMTPS:
-		return func(int32, address.Address) string { return "smarthost" }
+	if !relayed(s.cfg) {
+		return nil
 	}
-	return nil
+	return func(int32, address.Address) string { return "smarthost" }
 }
 
 // transport is how letters leave: those of organisations with a relay of their own through that, all others as configured.

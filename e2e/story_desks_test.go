@@ -167,9 +167,6 @@ func (d *desk) lettersFrom(t *testing.T, other *desk) (n int) {
 
 // TestNeighbours: two organisations on one server write to each other, though the best mail host of each is that very server.
 func TestNeighbours(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts a desk")
-	}
 	w := theWorld(t)
 	d := newDesk(t, w)
 	neighbour := "help@next." + d.name

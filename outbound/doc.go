@@ -46,7 +46,8 @@
 //
 // Housekeeping (one node at a time, advisory lock) takes back expired leases and recounts the connections of lanes,
 // ends what is over time, tells of delays, makes and drops partitions, forgets what is older than the retention. MTA-STS policies
-// of other domains are fetched again before they run out, by one node at a time, as long as letters went there within a year.
+// of other domains are fetched again before they run out, each by the node that claims it, as long as letters went there within a
+// year.
 //
 // DKIM keys have a life of their own (keystate.go): created, published, active, retiring, removed; the keeper takes each step in
 // one statement that names the state it was decided for, after the DNS was asked. If it dies in between, the look is made again.

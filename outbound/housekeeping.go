@@ -20,8 +20,8 @@ const (
 // housekeeping does what one node does for all; another that is at it already is left alone.
 func (w *Worker) housekeeping(ctx context.Context) error {
 	return errors.Join(
-		w.step(ctx, "take back leases", lockReap, func(tx pgx.Tx) (bool, error) { return false, reap(ctx, tx) }),
-		w.step(ctx, "look after waiting deliveries", lockSweep, func(tx pgx.Tx) (bool, error) { return w.sweep(ctx, tx) }),
+		underLock(ctx, w.q.pool, "take back leases", lockReap, func(tx pgx.Tx) (bool, error) { return false, reap(ctx, tx) }),
+		underLock(ctx, w.q.pool, "look after waiting deliveries", lockSweep, func(tx pgx.Tx) (bool, error) { return w.sweep(ctx, tx) }),
 	)
 }
 
@@ -29,19 +29,20 @@ func (w *Worker) housekeeping(ctx context.Context) error {
 func (w *Worker) archive(ctx context.Context) error {
 	var months []error // each alone: one that cannot be made does not keep back the next
 	for ahead := range monthsAhead + 1 {
-		months = append(months, w.step(ctx, "make partitions", lockPartitions, func(tx pgx.Tx) (bool, error) { return false, makePartition(ctx, tx, ahead) }))
+		months = append(months, underLock(ctx, w.q.pool, "make partitions", lockPartitions, func(tx pgx.Tx) (bool, error) { return false, makePartition(ctx, tx, ahead) }))
 	}
 	return errors.Join(
 		errors.Join(months...),
-		w.step(ctx, "forget old deliveries", lockForget, func(tx pgx.Tx) (bool, error) { return forget(ctx, tx, w.cfg.Retention) }),
-		w.step(ctx, "forget old attempts", lockAttempts, func(tx pgx.Tx) (bool, error) { return forgetAttempts(ctx, tx, w.cfg.AttemptRetention) }),
+		underLock(ctx, w.q.pool, "forget old deliveries", lockForget, func(tx pgx.Tx) (bool, error) { return forget(ctx, tx, w.cfg.Retention) }),
+		underLock(ctx, w.q.pool, "forget old attempts", lockAttempts, func(tx pgx.Tx) (bool, error) { return forgetAttempts(ctx, tx, w.cfg.AttemptRetention) }),
 	)
 }
 
-// step runs f in a transaction of its own under an advisory lock, again while it says that there is more.
-func (w *Worker) step(ctx context.Context, name string, lock int, f func(pgx.Tx) (more bool, err error)) error {
+// underLock runs f in a transaction of its own under an advisory lock, again while it says that there is more; not at all while
+// another node is at it.
+func underLock(ctx context.Context, db beginner, name string, lock int, f func(pgx.Tx) (more bool, err error)) error {
 	for more := true; more; {
-		err := pgx.BeginFunc(ctx, w.q.pool, func(tx pgx.Tx) (err error) {
+		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) (err error) {
 			if more, err = tryLock(ctx, tx, lock); err != nil || !more {
 				return err
 			}

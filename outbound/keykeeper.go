@@ -14,6 +14,7 @@ import (
 
 	"mxdesk/internal/dns"
 	"mxdesk/internal/mailauth/dkim"
+	"mxdesk/internal/pace"
 )
 
 const (
@@ -61,11 +62,10 @@ func NewKeyKeeper(q *Queue, cfg KeyKeeperConfig) *KeyKeeper {
 
 // Run keeps keys until ctx ends.
 func (k *KeyKeeper) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for range pace.AtOnce(ctx, keeperEvery) {
 		if err := k.Pass(ctx); err != nil && ctx.Err() == nil {
 			k.cfg.Log.Warn("DKIM keys were not looked after", "error", err)
 		}
-		pause(ctx, keeperEvery)
 	}
 	return nil
 }
@@ -77,26 +77,16 @@ func (k *KeyKeeper) Pass(ctx context.Context) error {
 
 // rotate makes successors for keys that have signed long enough.
 func (k *KeyKeeper) rotate(ctx context.Context) error {
-	for more := true; more; {
-		err := pgx.BeginFunc(ctx, k.q.pool, func(tx pgx.Tx) (err error) {
-			if more, err = tryLock(ctx, tx, lockRotate); err != nil || !more {
-				return err
+	return underLock(ctx, k.q.pool, "rotate DKIM keys", lockRotate, func(tx pgx.Tx) (more bool, err error) {
+		now := k.cfg.Now()
+		due, err := dueRotations(ctx, tx, now, keeperRenewal)
+		for _, d := range due {
+			if err == nil {
+				err = k.succeed(ctx, tx, d, now)
 			}
-			now := k.cfg.Now()
-			due, err := dueRotations(ctx, tx, now, keeperRenewal)
-			more = len(due) == keeperRenewal
-			for _, d := range due {
-				if err == nil {
-					err = k.succeed(ctx, tx, d, now)
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("rotate DKIM keys: %w", err)
 		}
-	}
-	return nil
+		return len(due) == keeperRenewal, err
+	})
 }
 
 func (k *KeyKeeper) succeed(ctx context.Context, tx pgx.Tx, d ownedDomain, now time.Time) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mxdesk/internal/bounce"
+	"mxdesk/internal/octets"
 	"mxdesk/outbound/route"
 )
 
@@ -154,7 +155,7 @@ func readIssued(status int, body []byte) (issued, error) {
 	switch {
 	case answer.Error != "" && status >= 400 && status < 500:
 		words := clean(strings.TrimSuffix(answer.Error+": "+answer.Description, ": "))
-		return issued{}, fmt.Errorf("%w: %s", errTokenRefused, firstOctets(words, maxRefusal))
+		return issued{}, fmt.Errorf("%w: %s", errTokenRefused, octets.Clip(words, maxRefusal))
 	case status != http.StatusOK:
 		return issued{}, fmt.Errorf("the token server answers with status %d", status)
 	case err != nil:
@@ -174,14 +175,6 @@ func lifeOf(text string) time.Duration {
 		return tokenLife
 	}
 	return time.Duration(min(max(seconds, 0), int64(maxTokenLife/time.Second))) * time.Second
-}
-
-// firstOctets cuts a text, at the start of a character.
-func firstOctets(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
 // key differs for grants whose access tokens differ; a refresh token may be replaced by its successor.

@@ -9,19 +9,21 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mxdesk/internal/pace"
 	"mxdesk/outbound/mtasts"
 )
 
 const (
 	policyEvery  = 15 * time.Minute
-	policyBatch  = 200 // domains in one round
-	policyFlight = 4   // of them at once
+	policyBatch  = 20 // domains claimed at a time
+	policyFlight = 4  // of them at once
 	policyWait   = time.Minute
+	policyLease  = 10 * time.Minute // longer than a batch can take
 )
 
 // PolicyKeeper fetches the MTA-STS policies of other domains again before they run out, whether letters go there or not: else
-// who blocks HTTPS just then is rid of a policy that few letters need (RFC 8461 section 10.2). Any number of nodes may run one:
-// one of them is at it at a time.
+// who blocks HTTPS just then is rid of a policy that few letters need (RFC 8461 section 10.2). Any number of nodes may run one: each
+// policy is fetched by one of them.
 type PolicyKeeper struct {
 	Queue *Queue
 	Cache *mtasts.Cache
@@ -30,20 +32,19 @@ type PolicyKeeper struct {
 
 // Run keeps policies until ctx ends.
 func (k *PolicyKeeper) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for range pace.AtOnce(ctx, policyEvery) {
 		if err := k.Pass(ctx); err != nil && ctx.Err() == nil {
 			k.Log.Warn("MTA-STS policies were not refreshed", "error", err)
 		}
-		pause(ctx, policyEvery)
 	}
 	return nil
 }
 
-// Pass fetches some of the policies that are old enough, unless another node is at it. One that cannot be fetched is kept
+// Pass fetches the policies that are old enough, but for those that another node has claimed. One that cannot be fetched is kept
 // until it runs out.
 func (k *PolicyKeeper) Pass(ctx context.Context) error {
-	return alone(ctx, k.Queue.pool, lockPolicies, func() error {
-		domains, err := agingPolicies(ctx, k.Queue.pool, policyBatch)
+	for {
+		domains, err := claimPolicies(ctx, k.Queue.pool, policyBatch, policyLease)
 		if err != nil {
 			return err
 		}
@@ -52,8 +53,10 @@ func (k *PolicyKeeper) Pass(ctx context.Context) error {
 		for _, domain := range domains {
 			flight.Go(func() error { return k.refresh(ctx, domain) })
 		}
-		return flight.Wait()
-	})
+		if err := flight.Wait(); err != nil || len(domains) < policyBatch {
+			return err
+		}
+	}
 }
 
 // refresh asks for the policy as a letter would: the cache fetches it when it is old. What goes wrong with the fetch, the cache logs.

@@ -101,36 +101,17 @@ func (r *Reporter) flush(ctx context.Context) {
 	}
 }
 
-// forget deletes old results, some in each transaction, one node for all.
-func (r *Reporter) forget(ctx context.Context, now time.Time) error {
-	for more := true; more; {
-		err := pgx.BeginFunc(ctx, r.q.pool, func(tx pgx.Tx) (err error) {
-			if more, err = tryLock(ctx, tx, lockReports); err != nil || !more {
-				return err
-			}
-			more, err = forgetResults(ctx, tx, now)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("forget old results: %w", err)
-		}
-	}
-	return nil
-}
-
 // work makes the rows of what is due, one node for all, and sends what is.
 func (r *Reporter) work(ctx context.Context) error {
 	now := r.cfg.Clock()
-	err := pgx.BeginFunc(ctx, r.q.pool, func(tx pgx.Tx) error {
-		if ok, err := tryLock(ctx, tx, lockReports); err != nil || !ok {
-			return err
-		}
-		return keepOwed(ctx, tx, now, r.cfg.TLS, r.cfg.DMARC)
+	err := underLock(ctx, r.q.pool, "list reports that are due", lockReports, func(tx pgx.Tx) (bool, error) {
+		return false, keepOwed(ctx, tx, now, r.cfg.TLS, r.cfg.DMARC)
 	})
 	if err != nil {
-		return fmt.Errorf("list reports that are due: %w", err)
+		return err
 	}
-	if err := r.forget(ctx, now); err != nil {
+	err = underLock(ctx, r.q.pool, "forget old results", lockReports, func(tx pgx.Tx) (bool, error) { return forgetResults(ctx, tx, now) })
+	if err != nil {
 		return err
 	}
 	var kinds []string

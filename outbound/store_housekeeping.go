@@ -22,40 +22,9 @@ const (
 	lockAttempts   = 9
 	lockReports    = 20
 	lockRotate     = 5
-	lockPolicies   = 6
 )
 
 const sqlTryLock = `SELECT pg_try_advisory_xact_lock($1, $2)`
-
-const (
-	sqlTryLockLong = `SELECT pg_try_advisory_lock($1, $2)`
-	sqlUnlock      = `SELECT pg_advisory_unlock($1, $2)`
-)
-
-// alone runs f on one node at a time; others leave it. The lock belongs to a connection, not to a transaction, so that none is
-// open while f asks others something. If the connection breaks two nodes may be at it, so f must bear that.
-func alone(ctx context.Context, pool *pgxpool.Pool, lock int, f func() error) error {
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("advisory lock: %w", err)
-	}
-	defer conn.Release()
-	var ok bool
-	if err := conn.QueryRow(ctx, sqlTryLockLong, lockClass, lock).Scan(&ok); err != nil {
-		return fmt.Errorf("advisory lock: %w", err)
-	}
-	if !ok {
-		return nil
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if _, err := conn.Exec(closing, sqlUnlock, lockClass, lock); err != nil {
-			_ = conn.Conn().Close(closing) // and the lock with it
-		}
-	}()
-	return f()
-}
 
 func tryLock(ctx context.Context, tx pgx.Tx, lock int) (ok bool, err error) {
 	if err := tx.QueryRow(ctx, sqlTryLock, lockClass, lock).Scan(&ok); err != nil {
@@ -104,25 +73,25 @@ func reap(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// What is over time in a lane that somebody paused has not failed: it has its full time again. Both statements look at the
-// first rows that are due, whatever their lanes, so that neither reads past many of the other's.
+// overdue are the first $1 rows whose time is over, whatever their lanes: what fails them and what postpones them look at the same
+// ones, so that neither reads past many of the other's.
+const overdue = `
+        SELECT ctid, lane FROM deliveries
+         WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
+         ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED`
+
+// What is over time in a lane that somebody paused has not failed: it has its full time again.
 const (
 	sqlPostpone = `
 UPDATE deliveries SET check_at = now() + make_interval(secs => $2), expires_at = now() + make_interval(secs => $2)
  WHERE ctid = ANY(ARRAY(
-    SELECT due.ctid FROM (
-        SELECT ctid, lane FROM deliveries
-         WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
-         ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+    SELECT due.ctid FROM (` + overdue + `) due
      WHERE EXISTS (SELECT FROM lanes l WHERE l.lane = due.lane AND l.paused)))`
 	sqlExpire = `
 WITH gone AS (
     DELETE FROM deliveries
      WHERE ctid = ANY(ARRAY(
-        SELECT due.ctid FROM (
-            SELECT ctid, lane FROM deliveries
-             WHERE check_at <= now() AND expires_at <= now() AND state <> 'leased'
-             ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+        SELECT due.ctid FROM (` + overdue + `) due
          WHERE NOT EXISTS (SELECT FROM lanes l WHERE l.lane = due.lane AND l.paused)))
  RETURNING organisation_id, delivery_id, message_id, ticket_number, participant_no, recipient, lane,
            rfc_message_id, broke, attempts, created_at, last_code, last_text

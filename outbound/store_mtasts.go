@@ -55,23 +55,28 @@ func (s policyStore) Save(ctx context.Context, domain string, e mtasts.Entry) er
 	return nil
 }
 
-// sqlAgingPolicies lists policies that are to be fetched again. The order is random: those that always fail must not keep the others
-// from their turn. A policy that asks for nothing may run out, and so may that of a domain whose lane is forgotten.
-const sqlAgingPolicies = `
-SELECT domain FROM mta_sts_policies p
- WHERE mode <> 'none' AND fetched_at + make_interval(secs => max_age) > now()
-   AND fetched_at + make_interval(secs => least(max_age / 2.0, $1)) <= now()
-   AND EXISTS (SELECT FROM lanes l WHERE l.lane = p.domain)
- ORDER BY random() LIMIT $2`
+// sqlClaimPolicies takes policies that are to be fetched again, those first that were tried longest ago: one that always fails must
+// not keep the others from their turn. A policy that asks for nothing may run out, and so may that of a domain whose lane is forgotten.
+const sqlClaimPolicies = `
+UPDATE mta_sts_policies SET claimed_at = now()
+ WHERE domain = ANY(ARRAY(
+    SELECT domain FROM mta_sts_policies p
+     WHERE mode <> 'none' AND fetched_at + make_interval(secs => max_age) > now()
+       AND fetched_at + make_interval(secs => least(max_age / 2.0, $1)) <= now()
+       AND claimed_at + make_interval(secs => $3) <= now()
+       AND EXISTS (SELECT FROM lanes l WHERE l.lane = p.domain)
+     ORDER BY claimed_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
+RETURNING domain`
 
-func agingPolicies(ctx context.Context, db querier, limit int) ([]string, error) {
-	rows, err := db.Query(ctx, sqlAgingPolicies, mtasts.RefreshTime.Seconds(), limit)
+// claimPolicies names up to limit domains whose policies nobody else is about to fetch within the time.
+func claimPolicies(ctx context.Context, db querier, limit int, within time.Duration) ([]string, error) {
+	rows, err := db.Query(ctx, sqlClaimPolicies, mtasts.RefreshTime.Seconds(), limit, within.Seconds())
 	if err != nil {
-		return nil, fmt.Errorf("list MTA-STS policies: %w", err)
+		return nil, fmt.Errorf("claim MTA-STS policies: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return nil, fmt.Errorf("list MTA-STS policies: %w", err)
+		return nil, fmt.Errorf("claim MTA-STS policies: %w", err)
 	}
 	return list, nil
 }

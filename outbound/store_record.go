@@ -12,6 +12,12 @@ import (
 	"mxdesk/internal/id"
 )
 
+// heardBefore finds the attempt r in the log.
+const heardBefore = `
+            SELECT FROM attempts a
+             WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.delivery_id
+               AND a.attempt = r.attempt AND a.result = r.result`
+
 // sqlRecord ends attempts: rows with an outcome move to deliveries_done, the others wait for their next attempt, or
 // are given back as if never claimed (undo). attempts is the fence: it grows with every claim, so
 // a worker whose lease was taken back changes nothing once another has claimed the delivery,
@@ -43,10 +49,7 @@ WITH r AS MATERIALIZED (
       FROM r
      WHERE r.outcome = '' AND d.organisation_id = r.organisation_id AND d.delivery_id = r.delivery_id
        AND d.attempts = r.attempt
-       AND (d.lease_owner = r.batch OR d.state = 'deferred' AND NOT r.undo AND NOT EXISTS (
-            SELECT FROM attempts a
-             WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.delivery_id
-               AND a.attempt = r.attempt AND a.result = r.result))
+       AND (d.lease_owner = r.batch OR d.state = 'deferred' AND NOT r.undo AND NOT EXISTS (` + heardBefore + `))
  RETURNING r.n
 ), logged AS (
     INSERT INTO attempts (organisation_id, delivery_id, attempt, result, reason, remote_host, remote_ip, tls, tls_policy,
@@ -54,10 +57,7 @@ WITH r AS MATERIALIZED (
     SELECT organisation_id, delivery_id, attempt, result, why, remote_host, remote_ip, tls, tls_policy,
            nullif(code, 0), enhanced, reply, took_ms
       FROM r
-     WHERE result <> '' AND (n IN (SELECT n FROM gone UNION ALL SELECT n FROM kept) OR NOT EXISTS (
-            SELECT FROM attempts a
-             WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.delivery_id
-               AND a.attempt = r.attempt AND a.result = r.result))
+     WHERE result <> '' AND (n IN (SELECT n FROM gone UNION ALL SELECT n FROM kept) OR NOT EXISTS (` + heardBefore + `))
 ), f AS (
     SELECT organisation_id, recipient AS address, reason, strike > 1 AS at_once, false AS automatic_only, reply AS detail
       FROM gone WHERE strike > 0

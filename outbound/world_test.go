@@ -153,6 +153,7 @@ func (x *world) elapse(d time.Duration) {
 	for _, sql := range []string{
 		`UPDATE deliveries SET next_at = next_at - $1::interval, lease_until = lease_until - $1::interval,
 		        check_at = check_at - $1::interval, expires_at = expires_at - $1::interval`,
+		`UPDATE mta_sts_policies SET claimed_at = claimed_at - $1::interval`,
 		`UPDATE lanes SET next_at = next_at - $1::interval, changed_at = changed_at - $1::interval`,
 		`UPDATE suppressions SET until = until - $1::interval, last_at = last_at - $1::interval,
 		        failed_at = ARRAY(SELECT t - $1::interval FROM unnest(failed_at) t)`,
