@@ -105,7 +105,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.directory.WebURL = webURL(s.cfg)
-	s.queue = outbound.NewQueue(s.pool, outbound.QueueConfig{Lane: s.lane()})
+	s.queue = outbound.NewQueue(s.pool, outbound.QueueConfig{Lane: s.lane(), MaxWaiting: s.cfg.Outbound.MaxWaiting})
 	if s.service, err = ticketing.NewService(s.pool, s.directory, s.queue, nil); err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (s *server) makeSMTP() error {
 	c.MaxHeader, c.MaxCommandLine, c.MaxTextLine = int(f.MaxHeaderSize), int(f.MaxCommandLength), int(f.MaxLineLength)
 	c.SpoolAbove, c.MinFree, c.GreetDelay = int(f.SpoolAbove), int64(f.MinFreeSpace), f.GreetDelay
 	c.IdleTimeout, c.DataTimeout, c.SessionTimeout, c.MaxBadCommands = f.IdleTimeout, f.DataTimeout, f.SessionTimeout, f.MaxBadCommands
-	c.StopTimeout = s.cfg.StopTimeout
+	c.StopTimeout, c.QueueFull = s.cfg.StopTimeout, s.queue.Full
 	c.Admission, c.Rates = s.admission()
 	if len(c.Admission.Blocklists) > 0 || c.Admission.CheckSenderDomain || f.Verify {
 		if err := s.openResolver(); err != nil {

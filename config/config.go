@@ -248,6 +248,9 @@ type Outbound struct {
 	// Connections to other servers at once. Half of them are kept for sites that took letters without trouble before: sites that
 	// are new or fail may hold the others.
 	Connections int `toml:"connections" default:"200" min:"2" max:"5000"`
+	// Letters that may wait to leave. While there are more, new ones from outside are refused for the time being (451), so that
+	// their answers do not pile up; delivery reports are taken.
+	MaxWaiting int `toml:"max_waiting" default:"1000000" min:"1000" max:"100000000"`
 	// Port of the recipients' servers. Other than 25 for tests alone.
 	MXPort int `toml:"mx_port" default:"25" min:"1" max:"65535"`
 	// Size of one letter as it leaves. Attachments that would make it larger are named instead, with a link if web.url is set.

@@ -36,6 +36,8 @@ type OnFinal func(ctx context.Context, tx pgx.Tx, finals []Final) error
 type QueueConfig struct {
 	// Lane names the lane of a recipient; every node must answer the same. nil: its domain.
 	Lane func(organisation int32, recipient address.Address) string
+	// MaxWaiting is how many deliveries may wait before Full says so; 0: any number.
+	MaxWaiting int
 }
 
 // Queue is the part of the stage that needs no worker: it takes messages in, answers questions
@@ -50,6 +52,7 @@ type Queue struct {
 	OnFinal OnFinal
 	OnDelay OnFinal
 
+	full     atomic.Bool
 	relays   atomic.Pointer[relaySet]
 	wake     chan struct{} // to the worker of this process
 	announce chan struct{} // to Run, which tells the other nodes
@@ -110,17 +113,28 @@ const announceEvery = 100 * time.Millisecond
 // relayPoll is how often a node looks whether an organisation has changed how its mail leaves.
 const relayPoll = 500 * time.Millisecond
 
+// fullPoll is how often a node looks whether the queue is full.
+const fullPoll = 10 * time.Second
+
+// Full tells whether MaxWaiting deliveries wait, as Run found a moment ago.
+func (q *Queue) Full() bool { return q.full.Load() }
+
 // Run tells the other nodes of hints, at most ten times a second, and follows what organisations decide about their
-// mail, until ctx ends. Errors are not its business: the others poll, and who delivers looks again.
+// mail and how much of it waits, until ctx ends. Errors are not its business: the others poll, and who delivers looks again.
 func (q *Queue) Run(ctx context.Context) error {
-	pause, poll := time.NewTicker(announceEvery), time.NewTicker(relayPoll)
+	pause, poll, full := time.NewTicker(announceEvery), time.NewTicker(relayPoll), time.NewTicker(fullPoll)
 	defer pause.Stop()
 	defer poll.Stop()
+	defer full.Stop()
 	_ = q.refreshRelays(ctx, relayPoll)
+	_ = q.lookWhetherFull(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-full.C:
+			_ = q.lookWhetherFull(ctx)
+			continue
 		case <-poll.C:
 			_ = q.refreshRelays(ctx, relayPoll)
 			continue

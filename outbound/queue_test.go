@@ -164,6 +164,29 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestFull: a queue is full while as many deliveries wait as may.
+func TestFull(t *testing.T) {
+	x := newWorld(t)
+	q := NewQueue(x.pool, QueueConfig{MaxWaiting: 3})
+	for _, c := range []struct {
+		more string
+		want bool
+	}{{"a@x.test", false}, {"b@x.test", false}, {"c@x.test", true}, {"d@x.test", true}, {"", false}} {
+		if c.more == "" {
+			x.round(x.worker(always(taken)))
+		} else {
+			x.send(c.more)
+		}
+		if err := q.lookWhetherFull(x.ctx); err != nil || q.Full() != c.want {
+			t.Errorf("after %q: full %v, %v", c.more, q.Full(), err)
+		}
+	}
+	x.send("e@x.test")
+	if err := x.q.lookWhetherFull(x.ctx); err != nil || x.q.Full() {
+		t.Errorf("without a limit: full %v, %v", x.q.Full(), err)
+	}
+}
+
 // TestHold: a grace period ends by itself or is cut short by "seen"; a hold by hand ends by hand.
 func TestHold(t *testing.T) {
 	x := newWorld(t)

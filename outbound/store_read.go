@@ -231,5 +231,20 @@ func depth(ctx context.Context, db querier) (Depth, error) {
 	return d, nil
 }
 
+// sqlFull counts no further than need be.
+const sqlFull = `SELECT count(*) >= $1 FROM (SELECT FROM deliveries LIMIT $1) d`
+
+func (q *Queue) lookWhetherFull(ctx context.Context) error {
+	if q.cfg.MaxWaiting <= 0 {
+		return nil
+	}
+	var full bool
+	if err := q.pool.QueryRow(ctx, sqlFull, q.cfg.MaxWaiting).Scan(&full); err != nil {
+		return fmt.Errorf("measure the queue: %w", err)
+	}
+	q.full.Store(full)
+	return nil
+}
+
 // Depth tells how full the queue is, of all organisations.
 func (q *Queue) Depth(ctx context.Context) (Depth, error) { return depth(ctx, q.pool) }

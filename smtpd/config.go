@@ -50,6 +50,10 @@ type Config struct {
 	// SharedRates makes the rates hold for all nodes together; nil: each for itself.
 	SharedRates SharedRates
 
+	// QueueFull tells that so many letters wait to leave that none may come in which could add to them; reports of their fate
+	// may. nil: never.
+	QueueFull func() bool
+
 	Log     *slog.Logger          // default slog.Default()
 	Metrics prometheus.Registerer // nil: metrics are counted but not published
 	Now     func() time.Time      // default time.Now

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -372,6 +373,16 @@ func TestS10Limits(t *testing.T) {
 	t.Run("space", func(t *testing.T) {
 		p := start(t, &fakeBackend{}, func(c *Config) { c.MinFree = 1 << 60 }).greeted()
 		p.do("MAIL FROM:<a@example.org>\r\n", "452 4.3.1")
+	})
+	t.Run("queue", func(t *testing.T) {
+		var full atomic.Bool
+		p := start(t, &fakeBackend{}, func(c *Config) { c.QueueFull = full.Load }).greeted()
+		full.Store(true)
+		p.do("MAIL FROM:<a@example.org>\r\n", "451 4.3.1")
+		p.do("MAIL FROM:<>\r\n", "250")
+		p.do("RSET\r\n", "250")
+		full.Store(false)
+		p.do("MAIL FROM:<a@example.org>\r\n", "250")
 	})
 }
 

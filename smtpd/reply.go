@@ -87,6 +87,7 @@ var (
 	replyRateNetwork    = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute from your network, try again later", "rate-network"}
 	replyRateRecipient  = reply{451, smtp.EnhancedCode{4, 7, 1}, "Limit of messages per minute to this address, try again later", "rate-recipient"}
 	replySpam           = reply{550, smtp.EnhancedCode{5, 7, 1}, "This message looks like spam", "spam"}
+	replyQueueFull      = reply{451, smtp.EnhancedCode{4, 3, 1}, "Too many letters wait here to leave, try again later", "queue-full"}
 	replyAborted        = reply{451, smtp.EnhancedCode{4, 5, 0}, "Letter given up", "aborted"}
 	replyNeedsUTF8      = reply{553, smtp.EnhancedCode{5, 6, 7}, "An address beyond ASCII needs SMTPUTF8", "needs-smtputf8"}
 	replyNotOffered     = reply{555, smtp.EnhancedCode{5, 5, 4}, "Parameter not offered", "bad-command"}

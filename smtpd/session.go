@@ -49,6 +49,8 @@ func (s *session) mail(opts *smtp.MailOptions) reply {
 		return replyNotOffered
 	case !s.srv.space.enough(cfg.Now(), opts.Size):
 		return replyTo(message.ErrStorageFull)
+	case cfg.QueueFull != nil && !s.wire.cmd.path.IsZero() && cfg.QueueFull():
+		return replyQueueFull
 	}
 	if r := s.admitSender(s.wire.cmd.path); !r.isZero() {
 		return r
