@@ -38,7 +38,7 @@ func BenchmarkSign(b *testing.B) {
 	d := benchDraft()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := sign(Compose(d), keys); err != nil {
+		if _, err := sign(Compose(d), keys, d.Date); err != nil {
 			b.Fatal(err)
 		}
 	}

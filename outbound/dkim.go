@@ -12,9 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-msgauth/dkim"
-
-	dkimkey "mxdesk/internal/mailauth/dkim"
+	"mxdesk/internal/mailauth/dkim"
 )
 
 // Key is one DKIM key (RFC 6376, RFC 8463) of one domain.
@@ -25,7 +23,7 @@ type Key struct {
 	Algorithm    string // "rsa" or "ed25519"
 	State        string // KeyCreated, …
 	Lost         bool   // active, but gone from the DNS: it does not sign
-	Presence     dkimkey.Presence
+	Presence     dkim.Presence
 	CreatedAt    time.Time
 	PublishedAt  *time.Time // when the DNS first showed it
 	ActiveAt     *time.Time
@@ -108,33 +106,21 @@ func (k Key) Record() string {
 	return "v=DKIM1; k=" + k.Algorithm + "; p=" + base64.StdEncoding.EncodeToString(p)
 }
 
-// sign returns letter with one DKIM-Signature field for each key in front.
-func sign(letter []byte, keys []Key) ([]byte, error) {
+// sign returns letter with one DKIM-Signature field for each key in front. at is the letter's own time and not
+// that of the attempt: a letter that is sent again has the same bytes.
+func sign(letter []byte, keys []Key, at time.Time) ([]byte, error) {
 	if len(keys) == 0 {
 		return letter, nil
 	}
-	fields := overSigned(letter)
-	var out bytes.Buffer
-	out.Grow(len(letter) + 2048)
-	for _, k := range keys {
-		s, err := dkim.NewSigner(&dkim.SignOptions{
-			Domain: k.Domain, Selector: k.Selector, Signer: k.signer, HeaderKeys: fields,
-			HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("sign with %s: %w", k.RecordName(), err)
-		}
-		_, err = s.Write(letter)
-		if cerr := s.Close(); err == nil { // always: without Close a goroutine stays
-			err = cerr
-		}
-		if err != nil {
-			return nil, fmt.Errorf("sign with %s: %w", k.RecordName(), err)
-		}
-		out.WriteString(s.Signature())
+	with := make([]dkim.SigningKey, len(keys))
+	for i, k := range keys {
+		with[i] = dkim.SigningKey{Domain: k.Domain, Selector: k.Selector, Private: k.signer}
 	}
-	out.Write(letter)
-	return out.Bytes(), nil
+	signatures, err := dkim.Sign(letter, overSigned(letter), with, at)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(make([]byte, 0, len(signatures)+len(letter)), signatures...), letter...), nil
 }
 
 // overSigned lists signedFields for h=. Our letters hold each at most once.

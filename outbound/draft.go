@@ -51,7 +51,7 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 		return nil, nil, err
 	}
 	free := w.processors.take()
-	body, err := sign(Compose(d), who.keys)
+	body, err := sign(Compose(d), who.keys, d.Date)
 	free()
 	if err != nil {
 		release()

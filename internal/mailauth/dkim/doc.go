@@ -1,7 +1,8 @@
-// Package dkim verifies DKIM signatures (RFC 6376, 8301, 8463, 8616) and ARC chains (RFC 8617). Signing is elsewhere.
+// Package dkim makes and verifies DKIM signatures (RFC 6376, 8301, 8463, 8616), and verifies ARC chains (RFC 8617).
 //
-// The verifier is our own and not that of emersion/go-msgauth, which signs for us and against which the tests
-// compare it: it can check no ARC field, because nothing below its Verify is exported; it picks and folds
+// Both are our own and not those of emersion/go-msgauth, against which the tests compare them. Its signer puts the time of the
+// attempt into t=, so that no two attempts send the same bytes, writes h= as one line of hundreds of octets, and reads the letter
+// once for each key. Its verifier can check no ARC field, because nothing below its Verify is exported; it picks and folds
 // header fields in quadratic time, hashes the body once per signature, empties every tag whose name ends in
 // "b", compares d= and i= with regard to case, ignores t=s, fails letters without a body, and does not tell
 // selector, algorithm and key size.
@@ -14,5 +15,5 @@
 // told apart, because DMARC needs that and DKIM does not.
 //
 // Reading order: letter.go (bytes into fields), tags.go (a=b; c=d), canonical.go (what is hashed), signature.go (a
-// field into a claim), key.go (the DNS), verify.go (claim and key into a result), arc.go (chains).
+// field into a claim), key.go (the DNS), verify.go (claim and key into a result), arc.go (chains), sign.go.
 package dkim
