@@ -19,11 +19,12 @@ const (
 
 // dispatch claims batches and starts a job for each, until ctx ends; the jobs' network is bounded by work.
 func (w *Worker) dispatch(ctx, work context.Context) {
-	after, failing := "", false // after: the lane behind which the next pass begins
-	var looked time.Duration    // since the last rest
+	failing := false
+	var lanes ring
+	var looked time.Duration // since the last rest
 	for ctx.Err() == nil {
-		p, err := w.pass(ctx, work, after)
-		after = p.next
+		p, err := w.pass(ctx, work, lanes.after)
+		rest := lanes.rest(p)
 		looked += p.took
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -33,7 +34,7 @@ func (w *Worker) dispatch(ctx, work context.Context) {
 			failing = true
 			pause(ctx, errorWait)
 			continue
-		case p.more:
+		case !rest:
 			failing = false
 			continue
 		}
@@ -46,6 +47,31 @@ func (w *Worker) dispatch(ctx, work context.Context) {
 		looked = 0
 		w.await(ctx, poll)
 	}
+}
+
+// ring is the way of the dispatcher round the lanes. Each round begins behind those that were claimed from last: else the first
+// ones would take whatever room their sites have got during a rest, and those behind would wait for them.
+type ring struct {
+	after string // lane behind which the next pass begins
+	began string // lane behind which this round began
+	last  string // lane behind those that were claimed from last
+}
+
+// rest goes on behind a pass, and tells whether all lanes were looked at and it is time to rest.
+func (r *ring) rest(p passed) bool {
+	if p.claimed {
+		r.last = p.next
+	}
+	switch {
+	case p.more:
+		r.after = p.next
+		return false
+	case r.began != "": // now the lanes before
+		r.after, r.began = "", ""
+		return false
+	}
+	r.after, r.began = r.last, r.last
+	return true
 }
 
 // await waits for a hint or for the time to poll.
@@ -61,10 +87,11 @@ func (w *Worker) await(ctx context.Context, poll time.Duration) {
 
 // passed is what one pass found.
 type passed struct {
-	next string        // lane behind which the next pass begins
-	more bool          // there is more to do at once
-	busy bool          // something waits or is under way
-	took time.Duration // to look
+	next    string        // lane behind which the next pass begins
+	more    bool          // there is more to do at once
+	claimed bool          // something was
+	busy    bool          // something waits or is under way
+	took    time.Duration // to look
 }
 
 // pass looks for lanes that are ready, behind after, and claims one batch from each, as far as there are
@@ -97,7 +124,8 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 		if err != nil {
 			return p, err
 		}
-		p.more = p.more || len(batches) > 0
+		p.claimed = p.claimed || len(batches) > 0
+		p.more = p.more || p.claimed
 		if claimed(batches) < maxClaimed {
 			break
 		}

@@ -1,6 +1,10 @@
 package outbound
 
-import "sync"
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
 
 const (
 	// maxAtSite is how many connections of this node carry letters to one MX site at once, for all the domains that it
@@ -12,44 +16,65 @@ const (
 // sites counts the batches that are carried to each MX site. Which site a lane leads to is learnt when it is connected to, each
 // time anew, and remembered so that no more is claimed for a site than has room there.
 type sites struct {
-	mu   sync.Mutex
-	of   map[string]string // by lane
-	busy map[string]int    // batches, by site
-	last map[string]string // by site that had too little room: the last lane that had a turn
+	mu    sync.Mutex
+	of    map[string]atSite // by lane
+	busy  map[string]int    // batches, by site
+	turns int64
+}
+
+// atSite is what is remembered of a lane: its site, and the number of the last turn that it had.
+type atSite struct {
+	site string
+	turn int64
 }
 
 func newSites() *sites {
-	return &sites{of: map[string]string{}, busy: map[string]int{}, last: map[string]string{}}
+	return &sites{of: map[string]atSite{}, busy: map[string]int{}}
 }
 
 // visit is the part of one batch in the count.
 type visit struct {
 	sites      *sites
-	lane, site string // site "": not known yet, not counted
+	lane, site string // site "": not counted, as it is not known yet, or had no room
 }
 
-// begin counts a batch of the lane, as far as its site is known.
+// begin counts a batch of the lane, as far as its site is known and has room. It is the lane's turn.
 func (s *sites) begin(lane string) *visit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := &visit{sites: s, lane: lane}
-	v.count(s.of[lane])
+	if l, ok := s.of[lane]; ok {
+		s.remember(lane, l.site)
+		if s.busy[l.site] < maxAtSite {
+			v.count(l.site)
+		}
+	}
 	return v
 }
 
-// at tells where a connection for the batch is about to lead, and returns whether it may.
+// remember notes where a lane that has a turn leads; the mutex is held.
+func (s *sites) remember(lane, site string) {
+	s.turns++
+	s.of[lane] = atSite{site, s.turns}
+}
+
+// at tells where a connection for the batch is about to lead, "" for no MX site, and returns whether it may.
 func (v *visit) at(site string) bool {
 	s := v.sites
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if site == "" {
+		delete(s.of, v.lane)
+		v.count("")
+		return true
+	}
 	if site == v.site {
 		return true
 	}
 	if len(s.of) >= maxSited {
 		clear(s.of)
-		clear(s.last)
 	}
-	s.of[v.lane] = site
+	s.remember(v.lane, site)
 	if s.busy[site] >= maxAtSite {
 		return false
 	}
@@ -77,15 +102,15 @@ func (v *visit) count(site string) {
 	}
 }
 
-// crowded names the lanes of the list, which is in the order of their names, that must wait because others of their site take
-// the room that is left there. The lanes of a site take turns.
+// crowded names the lanes of the list that must wait because others of their site take the room that is left there: those go first
+// whose last turn is longest ago.
 func (s *sites) crowded(list []pendingLane) map[string]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	waiting := map[string][]string{}
 	for _, l := range list {
-		if site := s.of[l.Lane]; l.Ready && site != "" {
-			waiting[site] = append(waiting[site], l.Lane)
+		if at, ok := s.of[l.Lane]; ok && l.Ready {
+			waiting[at.site] = append(waiting[at.site], l.Lane)
 		}
 	}
 	out := map[string]bool{}
@@ -94,16 +119,9 @@ func (s *sites) crowded(list []pendingLane) map[string]bool {
 		if len(lanes) <= room {
 			continue
 		}
-		first := 0 // behind the last one that had a turn
-		for first < len(lanes) && lanes[first] <= s.last[site] {
-			first++
-		}
-		for i := range lanes {
-			if lane := lanes[(first+i)%len(lanes)]; i < room {
-				s.last[site] = lane
-			} else {
-				out[lane] = true
-			}
+		slices.SortStableFunc(lanes, func(a, b string) int { return cmp.Compare(s.of[a].turn, s.of[b].turn) })
+		for _, lane := range lanes[room:] {
+			out[lane] = true
 		}
 	}
 	return out

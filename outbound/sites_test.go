@@ -64,10 +64,10 @@ func TestCrowded(t *testing.T) {
 	var list []pendingLane
 	for i := range 9 {
 		lane := fmt.Sprintf("d%d.test", i)
-		s.of[lane] = "big"
+		s.of[lane] = atSite{site: "big"}
 		list = append(list, pendingLane{Lane: lane, Ready: i != 4})
 	}
-	s.of["other.test"] = "small"
+	s.of["other.test"] = atSite{site: "small"}
 	list = append(list, pendingLane{Lane: "other.test", Ready: true}, pendingLane{Lane: "stranger.test", Ready: true})
 	s.busy["big"] = maxAtSite - 3
 	for pass, want := range [][]string{
@@ -78,6 +78,7 @@ func TestCrowded(t *testing.T) {
 		for _, l := range list {
 			if l.Ready && !crowded[l.Lane] {
 				turn = append(turn, l.Lane)
+				s.begin(l.Lane).end()
 			}
 		}
 		for i := range want {
@@ -136,6 +137,7 @@ func TestSharedSite(t *testing.T) {
 	}
 	close(greet)
 	x.await(1 + domains)
+	stop() // what was told is committed then
 	if n := one[int](x, `SELECT count(*) FROM deliveries_done WHERE outcome = 'delivered' AND attempts = 1`); n != 1+domains {
 		t.Errorf("%d of %d delivered at once", n, 1+domains)
 	}

@@ -80,7 +80,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 	if err != nil {
 		return nil, err
 	}
-	if site := siteOf(hosts); site != "" && may != nil && !may(site) {
+	if may != nil && !may(siteOf(hosts)) {
 		return nil, errNoRoom
 	}
 	if secure {

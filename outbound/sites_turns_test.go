@@ -1,0 +1,122 @@
+package outbound
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// TestTurnsOfPages: lanes that are looked at in several parts, as more than one look holds, have their turns like those of one.
+func TestTurnsOfPages(t *testing.T) {
+	s := newSites()
+	var pages [2][]pendingLane
+	for i := range 9 {
+		lane := fmt.Sprintf("d%d.test", i)
+		s.begin(lane).at("big")
+		pages[i/6] = append(pages[i/6], pendingLane{Lane: lane, Ready: true})
+	}
+	s.busy["big"] = maxAtSite - 1
+	got := map[string]int{}
+	for i := range 24 {
+		page := pages[i%2]
+		crowded := s.crowded(page)
+		for _, l := range page {
+			if !crowded[l.Lane] {
+				got[l.Lane]++
+				s.begin(l.Lane).end()
+			}
+		}
+	}
+	if len(got) != 9 {
+		t.Errorf("of 9 lanes, these had turns: %v", got)
+	}
+}
+
+// TestTurnNotTaken: a lane that may have its turn, and finds no free connection, has not had it.
+func TestTurnNotTaken(t *testing.T) {
+	s := newSites()
+	var list []pendingLane
+	for i := range 30 {
+		lane := fmt.Sprintf("d%02d.test", i)
+		s.begin(lane).at("big")
+		list = append(list, pendingLane{Lane: lane, Ready: true})
+	}
+	s.busy["big"] = maxAtSite - 10
+	got := map[string]int{}
+	after := ""
+	for range 90 {
+		rest := list[slices.IndexFunc(append(list, pendingLane{Lane: "~"}), func(l pendingLane) bool { return l.Lane > after }):]
+		c := choose(rest, s.crowded(rest), 1, 1000)
+		after = ""
+		for _, lane := range c.ready {
+			got[lane]++
+			s.begin(lane).end()
+			if c.cut {
+				after = lane
+			}
+		}
+	}
+	if len(got) != len(list) {
+		t.Errorf("%d of %d lanes had a turn", len(got), len(list))
+	}
+}
+
+// TestNoRoomForWhatIsKnown: a batch of a lane whose site is known counts there only as far as there is room, and has to ask.
+func TestNoRoomForWhatIsKnown(t *testing.T) {
+	s := newSites()
+	known := s.begin("known.test")
+	known.at("big")
+	known.end()
+	for i := range maxAtSite {
+		if !s.begin(fmt.Sprintf("d%d.test", i)).at("big") {
+			t.Fatal("no room at the beginning")
+		}
+	}
+	if v := s.begin("known.test"); v.at("big") || s.busy["big"] != maxAtSite {
+		t.Errorf("one too many finds room: %d", s.busy["big"])
+	}
+}
+
+// TestNoSiteAnyMore: a lane that leads to no site, as when it is served here or by a smart host, waits for none.
+func TestNoSiteAnyMore(t *testing.T) {
+	s := newSites()
+	v := s.begin("moved.test")
+	v.at("big")
+	if !v.at("") || len(s.busy) > 0 || len(s.of) > 0 {
+		t.Errorf("still at a site: %v, %v", s.busy, s.of)
+	}
+	v.end()
+}
+
+// TestRing: after each rest the dispatcher begins behind the lanes that were claimed from last, and looks at all before it rests
+// again.
+func TestRing(t *testing.T) {
+	pages := []string{"", "f", "k", "q"} // each begins behind its name
+	var r ring
+	var claimed []string
+	for range 6 { // rests, each with room for one claim
+		room := true
+		looked := map[string]bool{}
+		for rest, n := false, 0; !rest; n++ {
+			if n > 3*len(pages) {
+				t.Fatal("no rest")
+			}
+			i := slices.Index(pages, r.after)
+			looked[r.after] = true
+			p := passed{more: i+1 < len(pages), claimed: room}
+			if p.more {
+				p.next = pages[i+1]
+			}
+			if room {
+				claimed, room, p.more = append(claimed, r.after), false, true
+			}
+			rest = r.rest(p)
+		}
+		if len(looked) != len(pages) {
+			t.Errorf("of %d pages it looked at %v", len(pages), looked)
+		}
+	}
+	if want := []string{"", "f", "k", "q", "", "f"}; !slices.Equal(claimed, want) {
+		t.Errorf("claimed behind %q, want %q", claimed, want)
+	}
+}
