@@ -20,8 +20,15 @@ type deliveryQuery struct {
 }
 
 func (a *API) listDeliveries(ctx context.Context, in *deliveryQuery) (*body[page[delivery]], error) {
+	lane := ""
+	if in.Lane != "" {
+		var err error
+		if lane, err = outbound.LaneNamed(in.Lane); err != nil {
+			return nil, invalid{"query.lane", "expected a domain"}
+		}
+	}
 	rows, err := a.queue.Deliveries(ctx, outbound.Filter{
-		Organisation: orgOf(ctx).ID, State: in.State, Lane: in.Lane, Ticket: in.Ticket.number(), Before: in.Cursor.id(), Limit: in.Limit + 1,
+		Organisation: orgOf(ctx).ID, State: in.State, Lane: lane, Ticket: in.Ticket.number(), Before: in.Cursor.id(), Limit: in.Limit + 1,
 		Address: in.Address, Since: in.Since, Until: in.Until,
 	})
 	if err != nil {

@@ -52,6 +52,8 @@ var table = []struct {
 	{errIfMatch, http.StatusBadRequest, ""},
 	{errFinished, http.StatusConflict, ""},
 	{outbound.ErrLeased, http.StatusConflict, "the delivery is being sent at this moment"},
+	{outbound.ErrPaused, http.StatusConflict, "the lane is paused: resume it first, or wait until an operator does"},
+	{outbound.ErrNoLane, http.StatusNotFound, "there is no such lane: GET /v1/lanes lists those with waiting deliveries"},
 	{outbound.ErrRelay, http.StatusUnprocessableEntity, ""},
 	{outbound.ErrNoDomain, http.StatusNotFound, "there is no such domain in this organisation"},
 	{outbound.ErrNoKey, http.StatusNotFound, "the domain has no such DKIM key"},

@@ -164,10 +164,14 @@ type laneDone struct {
 // laneAct is the handler for an act on a lane, of all organisations.
 func (a *API) laneAct(act func(context.Context, string) error) func(context.Context, *lanePath) (*body[laneDone], error) {
 	return func(ctx context.Context, in *lanePath) (*body[laneDone], error) {
-		if err := act(ctx, in.Lane); err != nil {
+		lane, err := outbound.LaneNamed(in.Lane)
+		if err != nil {
 			return nil, err
 		}
-		return &body[laneDone]{laneDone{in.Lane}}, nil
+		if err := act(ctx, lane); err != nil {
+			return nil, err
+		}
+		return &body[laneDone]{laneDone{lane}}, nil
 	}
 }
 

@@ -25,6 +25,7 @@ func (d *desk) outgoingOperations() {
 			d.t.Errorf("%s: paused %v", act, paused)
 		}
 	}
+	d.laneNames()
 	_, err := d.pool.Exec(context.Background(), `
 		INSERT INTO suppressions (organisation_id, address, reason, active, until, detail)
 		VALUES ($1, 'gone@client.test', 'user_unknown', true, now() + interval '60 days', 'no such user')`, d.org)
@@ -36,6 +37,33 @@ func (d *desk) outgoingOperations() {
 	d.do(200, ask{method: "DELETE", path: "/v1/suppressions/Gone@client.test", rights: admin})
 	d.do(404, ask{method: "DELETE", path: "/v1/suppressions/gone@client.test", rights: admin})
 	d.relayOperations()
+}
+
+// laneNames: a lane is named as people write domains; one that is paused is not retried, nor what waits in it; and what is no lane
+// says so.
+func (d *desk) laneNames() {
+	d.t.Helper()
+	const admin, operator = ticketing.AdminRights, ticketing.OperatorRights
+	post := func(want int, path string, rights ticketing.Rights) got {
+		d.t.Helper()
+		return d.do(want, ask{method: "POST", path: path, rights: rights})
+	}
+	waiting := d.do(200, ask{path: "/v1/deliveries?lane=Client.TEST"}).items()
+	if g := post(200, "/v1/lanes/Client.TEST./pause", operator); g.text("lane") != "client.test" || len(waiting) == 0 {
+		d.t.Fatalf("%s, %v waiting", g.raw, waiting)
+	}
+	post(409, "/v1/lanes/client.test/retry", operator)
+	one := "/v1/deliveries/" + waiting[0]["id"].(string)
+	post(409, one+"/retry", admin)
+	post(200, "/v1/lanes/client.test/resume", operator)
+	post(200, one+"/retry", admin)
+	if g := d.do(200, ask{path: one}); g.value["log"] == nil {
+		d.t.Errorf("a delivery without attempts: %s", g.raw)
+	}
+	post(404, "/v1/lanes/nowhere.test/retry", operator)
+	post(404, "/v1/lanes/nowhere.test/resume", operator)
+	post(404, "/v1/lanes/a@b/pause", operator)
+	d.do(422, ask{path: "/v1/deliveries?lane=a@b"})
 }
 
 // relayOperations: a relay is decided by admins, takes what waits, and never shows its secret.

@@ -126,7 +126,7 @@ func (a *API) routes() {
 
 	route(a, op{"pause-lane", "POST", "/v1/lanes/{lane}/pause", operator, "Stop a lane, for all organisations"}, a.laneAct(a.pauseLane), serverWide)
 	route(a, op{"resume-lane", "POST", "/v1/lanes/{lane}/resume", operator, "Let a paused lane go on"}, a.laneAct(a.resumeLane), serverWide)
-	route(a, op{"retry-lane", "POST", "/v1/lanes/{lane}/retry", operator, "Let a lane that is backed off be tried now"}, a.laneAct(a.queue.RetryLane), serverWide)
+	route(a, op{"retry-lane", "POST", "/v1/lanes/{lane}/retry", operator, "Try a lane now, and all that waits in it for its next attempt"}, a.laneAct(a.queue.RetryLane), serverWide, conflicts)
 	route(a, op{"list-suppressions", "GET", "/v1/suppressions", read, "List addresses that are not written to, in the order of the alphabet"}, a.listSuppressions)
 	route(a, op{"lift-suppression", "DELETE", "/v1/suppressions/{address}", admin, "Write to an address again"}, a.liftSuppression)
 	route(a, op{"get-relay", "GET", "/v1/relay", admin, "Show how the organisation's mail leaves"}, a.getRelay)

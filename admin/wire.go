@@ -193,11 +193,11 @@ type delivery struct {
 	Reason     string     `json:"reason" doc:"Why it failed"`
 	Attempts   int        `json:"attempts"`
 	CreatedAt  time.Time  `json:"created_at"`
-	NextAt     *time.Time `json:"next_at" doc:"When it is due; null: it is finished, or held until it is released"`
+	NextAt     *time.Time `json:"next_at" doc:"When it is due; null: it is finished, held until it is released, or the next of its lane by hand"`
 	FinishedAt *time.Time `json:"finished_at"`
 	Code       int        `json:"code" doc:"The last SMTP reply; 0: none"`
 	Reply      string     `json:"reply" doc:"The last words of the remote host"`
-	Log        []attempt  `json:"log,omitempty" doc:"Every attempt, oldest first; only when one delivery is shown"`
+	Log        []attempt  `json:"log,omitzero" required:"false" doc:"Every attempt, oldest first; only when one delivery is shown"`
 }
 
 func wireDelivery(d outbound.DeliveryInfo) delivery {

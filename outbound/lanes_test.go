@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -164,5 +165,63 @@ func TestSharedAtRelay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRetryLane: what waits for its next attempt is tried with its lane, what is held is not; a lane that is paused, or that there
+// is not, says so.
+func TestRetryLane(t *testing.T) {
+	x := newWorld(t)
+	answer := siteDown
+	w := x.worker(script(func(*Letter) Attempt { return answer }))
+	ids := x.send("a@x.test", "b@x.test", "c@y.test")
+	if err := x.q.Hold(x.ctx, testOrg, ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	x.round(w) // a and c probe their lanes, and wait for themselves
+	answer = taken
+	if err := x.q.RetryLane(x.ctx, "x.test"); err != nil {
+		t.Fatal(err)
+	}
+	x.round(w)
+	for i, want := range []string{"delivered", "held", "deferred"} {
+		if got := x.state(ids[i]); got != want {
+			t.Errorf("%s: %s, want %s", "abc"[i:i+1], got, want)
+		}
+	}
+	if err := x.q.PauseLane(x.ctx, "y.test", true); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		act       string
+		got, want error
+	}{
+		{"retry of a paused lane", x.q.RetryLane(x.ctx, "y.test"), ErrPaused},
+		{"retry in a paused lane", x.q.Retry(x.ctx, testOrg, ids[2]), ErrPaused},
+		{"release of what is not held", x.q.Release(x.ctx, testOrg, ids[2]), ErrNoDelivery},
+		{"retry of a lane that is not", x.q.RetryLane(x.ctx, "z.test"), ErrNoLane},
+		{"resume of a lane that is not", x.q.PauseLane(x.ctx, "z.test", false), ErrNoLane},
+		{"resume of a lane that is", x.q.PauseLane(x.ctx, "x.test", false), nil},
+		{"hold in a paused lane", x.q.Hold(x.ctx, testOrg, ids[2]), nil},
+		{"release in a paused lane", x.q.Release(x.ctx, testOrg, ids[2]), nil},
+		{"pause of what has no mail yet", x.q.PauseLane(x.ctx, "z.test", true), nil},
+	} {
+		if !errors.Is(c.got, c.want) {
+			t.Errorf("%s: %v, want %v", c.act, c.got, c.want)
+		}
+	}
+}
+
+// TestLaneNamed: people write domains as they like, and what is no domain is no lane.
+func TestLaneNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"x.test": "x.test", "X.Test.": "x.test", "B\u00fccher.example": "xn--bcher-kva.example", "[192.0.2.1]": "[192.0.2.1]",
+		"smarthost:1": "smarthost:1", "Smarthost:01": "smarthost:1",
+		"": "", "x.test ": "", "a\nb": "", "\x1b[31m": "", "smarthost:x": "", "a@x.test": "", "other:1": "",
+	} {
+		got, err := LaneNamed(text)
+		if got != want || (err != nil) != (want == "") || err != nil && !errors.Is(err, ErrNoLane) {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
 	}
 }

@@ -22,10 +22,12 @@ const (
 )
 
 // ErrNoDelivery is returned for a delivery that is not in the queue (any more); ErrLeased for one
-// that is being sent at this moment.
+// that is being sent at this moment; ErrNoLane for a lane that there is not; ErrPaused when it must go on first.
 var (
 	ErrNoDelivery = errors.New("no such delivery in the queue")
 	ErrLeased     = errors.New("the delivery is being sent now")
+	ErrNoLane     = errors.New("no such lane")
+	ErrPaused     = errors.New("its lane is paused: resume that first")
 )
 
 // OnFinal is told of outcomes in the transaction that records them. Its error rolls that
