@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -152,7 +151,7 @@ func (c tokenCmd) Run(e *environment) error {
 type traceCmd struct {
 	Dev  bool   `help:"The database of serve --dev."`
 	JSON bool   `name:"json" help:"Print JSON."`
-	What string `arg:"" help:"Id of a letter or delivery, #ticket, <Message-ID> or mail address."`
+	What string `arg:"" help:"Id of a letter or delivery, #ticket, Message-ID or mail address."`
 }
 
 // Run prints everything that is known.
@@ -163,9 +162,7 @@ func (c traceCmd) Run(e *environment) error {
 			return err
 		}
 		if c.JSON {
-			enc := json.NewEncoder(e.stdout)
-			enc.SetIndent("", "  ")
-			return enc.Encode(found)
+			return printJSON(e.stdout, found)
 		}
 		for _, f := range found {
 			printFound(e.stdout, f)

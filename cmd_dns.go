@@ -103,6 +103,11 @@ func mustBeMended(r dnscheck.Record) bool {
 
 func (c dnsCmd) print(w io.Writer, list []printedDomain) error {
 	if c.JSON {
+		for _, d := range list {
+			for i, r := range d.Records {
+				d.Records[i].Published = append([]string{}, r.Published...) // a list, also when it is empty
+			}
+		}
 		return printJSON(w, list)
 	}
 	for _, d := range list {

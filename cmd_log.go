@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
+	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 	"mxdesk/outbound"
 	"mxdesk/ticketing"
@@ -18,7 +21,7 @@ type logCmd struct {
 	Since     string `help:"Only from then on: a time (RFC 3339), or how long ago, as 36h."`
 	Until     string `help:"Only before then."`
 	Address   string `help:"Only this author, sender or recipient."`
-	State     string `help:"Only letters of this outcome (ticket, entry, bounce, held …) and deliveries of this state (delivered, failed, deferred …)."`
+	State     string `enum:",ticket,entry,command,bounce,held,rejected,unhandled,over_limit,unprocessed,report,queued,leased,deferred,delivered,failed,suppressed,cancelled,unknown" default:"" help:"Only letters of this outcome (ticket, entry, bounce, held …) and deliveries of this state (delivered, failed, deferred …)."`
 	Limit     int    `short:"n" default:"50" help:"At most so many, up to 1000."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
@@ -39,6 +42,13 @@ func (c logCmd) Run(e *environment) error {
 	period, err := readPeriod(c.Since, c.Until)
 	if err != nil {
 		return err
+	}
+	if c.Address != "" {
+		a, err := address.Parse(strings.Trim(c.Address, "<>"))
+		if err != nil {
+			return fmt.Errorf("--address: %w", err)
+		}
+		c.Address = a.String()
 	}
 	return e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
 		list := []logged{}
@@ -74,14 +84,20 @@ func (c logCmd) Run(e *environment) error {
 // collect reads the newest letters and deliveries of one organisation; these without their attempts.
 func (c logCmd) collect(ctx context.Context, d *database, organisation int32, in period) (list []logged, err error) {
 	if c.Direction != "out" {
-		letters, err := d.service.Letters(ctx, organisation, ticketing.LetterFilter{
-			Outcome: ticketing.Outcome(c.State), Address: c.Address, Since: in.since, Until: in.until, Limit: c.Limit,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range letters {
-			list = append(list, logged{At: l.ReceivedAt, Organisation: organisation, Letter: &l})
+		f := ticketing.LetterFilter{Outcome: ticketing.Outcome(c.State), Address: c.Address, Since: in.since, Until: in.until}
+		for len(list) < c.Limit {
+			f.Limit = min(c.Limit-len(list), ticketing.MaxPage)
+			letters, err := d.service.Letters(ctx, organisation, f)
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range letters {
+				list = append(list, logged{At: l.ReceivedAt, Organisation: organisation, Letter: &l})
+				f.Before = l.ID
+			}
+			if len(letters) < f.Limit {
+				break
+			}
 		}
 	}
 	if c.Direction != "in" {
@@ -107,6 +123,9 @@ func readPeriod(since, until string) (p period, err error) {
 	}
 	if p.until, err = readMoment(until); err != nil {
 		return p, fmt.Errorf("--until: %w", err)
+	}
+	if !p.until.IsZero() && !p.since.Before(p.until) {
+		return p, errors.New("--since must be before --until")
 	}
 	return p, nil
 }
@@ -135,6 +154,6 @@ func (l logged) print(w io.Writer) {
 }
 
 func tracedDelivery(ctx context.Context, d *database, organisation int32, delivery id.ID) (found ticketing.TracedDelivery, err error) {
-	found.DeliveryInfo, found.Attempts, err = d.queue.Delivery(ctx, organisation, delivery)
+	found.DeliveryInfo, found.Log, err = d.queue.Delivery(ctx, organisation, delivery)
 	return found, err
 }

@@ -46,8 +46,15 @@ func (c queueListCmd) Run(e *environment) error {
 	if c.State != "" {
 		states = []string{c.State}
 	}
+	if c.Lane != "" {
+		lane, err := outbound.LaneNamed(c.Lane)
+		if err != nil {
+			return err
+		}
+		c.Lane = lane
+	}
 	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
-		all := []outbound.DeliveryInfo{}
+		all, more := []outbound.DeliveryInfo{}, false
 		for _, o := range d.directory.Organisations() {
 			var list []outbound.DeliveryInfo
 			for _, state := range states {
@@ -56,7 +63,9 @@ func (c queueListCmd) Run(e *environment) error {
 					return err
 				}
 				list = append(list, some...)
+				more = more || len(some) == c.Limit // as good as surely
 			}
+			more = more || len(list) > c.Limit
 			slices.SortFunc(list, func(a, b outbound.DeliveryInfo) int { return cmp.Compare(b.ID.String(), a.ID.String()) })
 			all = append(all, list[:min(len(list), c.Limit)]...)
 		}
@@ -66,19 +75,26 @@ func (c queueListCmd) Run(e *environment) error {
 		for _, info := range all {
 			printWaiting(e.stdout, info)
 		}
+		if more {
+			fmt.Fprintf(e.stdout, "There may be more: these are the newest %d of each organisation. See --limit, --lane and --state, and mxdesk queue lanes.\n", c.Limit)
+		}
 		return nil
 	})
 }
 
-func printWaiting(w io.Writer, d outbound.DeliveryInfo) {
-	due := ""
+// dueOf tells when a delivery is due, if ever.
+func dueOf(d outbound.DeliveryInfo) string {
 	switch {
 	case d.NextAt != nil:
-		due = " due " + stamp(*d.NextAt)
+		return "due " + stamp(*d.NextAt)
 	case d.State == "queued" || d.State == "deferred": // in front of its lane, by hand
-		due = " due now"
+		return "due now"
 	}
-	fmt.Fprintf(w, "%s  %s  %s%s  to %q, lane %s", stamp(d.CreatedAt), d.ID, strings.TrimSpace(d.State+" "+d.Reason), due, d.Recipient, d.Lane)
+	return ""
+}
+
+func printWaiting(w io.Writer, d outbound.DeliveryInfo) {
+	fmt.Fprintf(w, "%s  %s  %s  to %q, lane %s", stamp(d.CreatedAt), d.ID, spaced(d.State, d.Reason, dueOf(d)), d.Recipient, d.Lane)
 	if d.Ticket != 0 {
 		fmt.Fprintf(w, ", #%d", d.Ticket)
 	}
@@ -218,12 +234,7 @@ func (c queueRetryCmd) Run(e *environment) error {
 	case c.Lane == "":
 		return deliveriesArg{c.IDs, c.JSON}.each(e, "is sent now", (*outbound.Queue).Retry)
 	}
-	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
-		if err := d.queue.RetryLane(ctx, c.Lane); err != nil {
-			return err
-		}
-		return printDone(e.stdout, c.JSON, c.Lane, "is tried now")
-	})
+	return e.onLane(c.Lane, "is tried now", c.JSON, (*outbound.Queue).RetryLane)
 }
 
 type queueHoldCmd struct{ deliveriesArg }
@@ -268,9 +279,18 @@ func (c queueResumeCmd) Run(e *environment) error {
 }
 
 func (e *environment) pauseLane(lane string, paused bool, what string, asJSON bool) error {
+	return e.onLane(lane, what, asJSON, func(q *outbound.Queue, ctx context.Context, lane string) error { return q.PauseLane(ctx, lane, paused) })
+}
+
+// onLane does something to a lane, and says so.
+func (e *environment) onLane(text, what string, asJSON bool, act func(*outbound.Queue, context.Context, string) error) error {
+	lane, err := outbound.LaneNamed(text)
+	if err != nil {
+		return err
+	}
 	return e.withDatabase(e.cli.Queue.Dev, func(ctx context.Context, d *database) error {
-		if err := d.queue.PauseLane(ctx, lane, paused); err != nil {
-			return err
+		if err := act(d.queue, ctx, lane); err != nil {
+			return fmt.Errorf("%s: %w; see mxdesk queue lanes", lane, err)
 		}
 		return printDone(e.stdout, asJSON, lane, what)
 	})
@@ -294,7 +314,13 @@ func (d *database) onDelivery(ctx context.Context, text string, act func(*outbou
 		return err
 	}
 	d.queue.OnFinal = d.service.RecordFinal
-	return act(d.queue, ctx, organisation, delivery)
+	err = act(d.queue, ctx, organisation, delivery)
+	if errors.Is(err, outbound.ErrNoDelivery) { // it is there, but not in the queue, or not held
+		if info, _, findErr := d.queue.Delivery(ctx, organisation, delivery); findErr == nil {
+			return fmt.Errorf("cannot be done: it is %s", spaced(info.State, info.Reason))
+		}
+	}
+	return err
 }
 
 // findDelivery finds a delivery by its id.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
@@ -63,6 +64,19 @@ func (d *desk) send(recipients ...string) (ids []string) {
 	return ids
 }
 
+// receive stores letters as if they had come; they went into no ticket.
+func (d *desk) receive(n int, from, messageID string) {
+	d.t.Helper()
+	d.do(func(ctx context.Context, db *database) error {
+		_, err := db.pool.Exec(ctx, `
+			INSERT INTO letters (organisation_id, letter_id, received_at, mail_from, rcpt_to, from_address, subject, message_id, kind, outcome,
+			                     size, session, trace, received_field, parser_version, encoding, raw)
+			SELECT $1, gen_random_uuid(), now(), $2, 'help@desk.test', $2, 'Words', $3, 'human', 'unhandled', 1, '{}', '{}', '', 1, 'identity', ''
+			  FROM generate_series(1, $4)`, d.organisation, from, messageID, n)
+		return err
+	})
+}
+
 // run runs a command line.
 func (d *desk) run(args ...string) (string, error) {
 	d.t.Helper()
@@ -95,27 +109,41 @@ func TestQueueCommands(t *testing.T) {
 		{"queue list --state held", bob + " " + eve, "due"},
 		{"queue list --state queued", "", bob},
 		{"queue release " + bob, bob + " is released", ""},
-		{"queue release " + bob, "!no such delivery", ""},
+		{"queue release " + bob, "!cannot be done: it is queued", ""},
 		{"queue list --lane a.test", bob + " queued due", eve},
 		{"queue retry " + eve, eve + " is sent now", ""},
-		{"queue retry --lane a.test", "a.test is tried now", ""},
+		{"queue retry --lane A.Test.", "a.test is tried now", ""},
+		{"queue retry --lane z.test", "!z.test: no such lane mxdesk queue lanes", ""},
+		{"queue resume z.test", "!no such lane", ""},
+		{"queue pause nonsense\x1b[31m", `!"nonsense\x1b[31m": no such lane`, "\x1b"},
 		{"queue retry", "!either", ""},
 		{"queue retry --lane a.test " + bob, "!either", ""},
-		{"queue pause a.test", "a.test is paused", ""},
+		{"queue pause A.test", "a.test is paused", "A"},
+		{"queue list --lane A.TEST", bob, eve},
+		{"queue retry " + bob, "!paused: resume", ""},
+		{"queue retry --lane a.test", "!paused: resume", ""},
 		{"queue lanes", "a.test 1 waiting paused b.test", ""},
 		{"queue resume a.test", "a.test goes on", ""},
 		{"queue lanes", "a.test b.test", "paused"},
 		{"queue cancel " + eve, eve + " is cancelled", ""},
-		{"queue cancel " + eve, "!no such delivery", ""},
+		{"queue cancel " + eve, "!cannot be done: it is cancelled", ""},
+		{"queue cancel " + id.New().String(), "!no such delivery", ""},
 		{"queue list", bob, eve},
 		{"queue list --state cancelled", eve, bob},
 		{"queue show " + eve, eve + " cancelled", ""},
 		{"queue show " + id.New().String(), "!no such delivery", ""},
 		{"queue show nonsense", "!no id", ""},
+		{"queue show " + bob, bob + " queued, due a.test", ""},
 		{"queue list --limit 0", "!limit", ""},
+		{"queue list", "", "There may be more"},
 		{"queue list --state lost", "!--state", ""},
 		{"log", eve + " cancelled " + bob, ""},
 		{"log -n 1", eve, bob},
+		{"log --state lost", "!--state", ""},
+		{"log --address BOB@A.test", bob, eve},
+		{"log --address bob", "!--address: not a mail address", ""},
+		{"log --since 1h --until 2h", "!--since must be before --until", ""},
+		{"log --since " + stamp(time.Now().Add(-time.Hour)), bob, ""}, // what is printed can be given
 		{"log --direction in", "", bob},
 		{"log -n 1001", "!limit", ""},
 	} {
@@ -148,7 +176,7 @@ func TestQueueJSON(t *testing.T) {
 	}
 	one := d.send("bob@a.test")[0]
 	for line, path := range map[string]string{
-		"queue list --json": "0/ID", "queue lanes --json": "0/Lane", "log --json": "0/Delivery/ID", "queue show --json " + one: "/ID",
+		"queue list --json": "0/ID", "queue lanes --json": "0/Lane", "log --json": "0/Delivery/ID", "trace --json " + one: "0/Deliveries/0/ID", "queue show --json " + one: "/ID",
 	} {
 		out, err := d.run(strings.Fields(line)...)
 		if err != nil {
@@ -168,5 +196,19 @@ func TestQueueJSON(t *testing.T) {
 		if v != one && v != "a.test" {
 			t.Errorf("%s: %v at %s of %s", line, v, path, out)
 		}
+	}
+}
+
+// TestListIsCut: a list that ends at its limit says so, and a page of the log is as long as was asked for.
+func TestListIsCut(t *testing.T) {
+	d := newDesk(t)
+	d.send("bob@a.test", "eve@b.test")
+	out, err := d.run("queue", "list", "--limit", "1")
+	if err != nil || !strings.Contains(out, "There may be more") {
+		t.Errorf("%s, %v", out, err)
+	}
+	d.receive(450, "carl@b.test", "x@b.test")
+	if out, err = d.run("log", "--direction", "in", "-n", "1000"); err != nil || strings.Count(out, "  letter ") != 450 {
+		t.Errorf("%d letters, %v", strings.Count(out, "  letter "), err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,13 +24,34 @@ func printFound(w io.Writer, f ticketing.Found) {
 	for i := len(f.Deliveries) - 1; i >= 0; i-- {
 		printDelivery(w, f.Deliveries[i])
 	}
+	if f.More {
+		fmt.Fprintln(w, "  There are more letters or deliveries: these are the newest. See mxdesk log --address.")
+	}
 }
 
 func printDelivery(w io.Writer, d ticketing.TracedDelivery) {
-	fmt.Fprintf(w, "%s  delivery %s to %q: %s %s\n", stamp(d.CreatedAt), d.ID, d.Recipient, d.State, d.Reason)
-	for _, a := range d.Attempts {
-		fmt.Fprintf(w, "  %s  attempt %d: %s %s %s %s %q %d %q\n", stamp(a.At), a.Number, a.Result, a.Host, a.IP, a.TLS, a.TLSPolicy, a.Code, a.Reply)
+	fmt.Fprintf(w, "%s  delivery %s to %q: %s", stamp(d.CreatedAt), d.ID, d.Recipient, spaced(d.State, d.Reason))
+	if due := dueOf(d.DeliveryInfo); due != "" {
+		fmt.Fprintf(w, ", %s", due)
 	}
+	fmt.Fprintf(w, ", lane %s", d.Lane)
+	if d.Ticket != 0 {
+		fmt.Fprintf(w, ", #%d", d.Ticket)
+	}
+	fmt.Fprintln(w)
+	for _, a := range d.Log {
+		code := ""
+		if a.Code != 0 {
+			code = strconv.Itoa(a.Code)
+		}
+		fmt.Fprintf(w, "  %s  attempt %d: %s %q, %d ms\n", stamp(a.At), a.Number,
+			spaced(string(a.Result), a.Reason, a.Host, a.IP, a.TLS, a.TLSPolicy, code, a.Enhanced), a.Reply, a.TookMS)
+	}
+}
+
+// spaced joins words that there are.
+func spaced(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
 }
 
 func printLetter(w io.Writer, l ticketing.LetterSummary) {
@@ -51,4 +74,5 @@ func printLetter(w io.Writer, l ticketing.LetterSummary) {
 	}
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+// stamp writes a time so that nobody takes it for that of his own zone, and that --since takes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

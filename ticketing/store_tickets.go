@@ -152,7 +152,7 @@ const sqlSelectTraced = letterColumns + `
 ORDER BY letter_id DESC LIMIT $5`
 
 func selectTraced(ctx context.Context, q querier, organisation int32, letter id.ID, messageID, from string) ([]LetterSummary, error) {
-	rows, err := q.Query(ctx, sqlSelectTraced, organisation, letter, messageID, from, maxTraced)
+	rows, err := q.Query(ctx, sqlSelectTraced, organisation, letter, messageID, from, maxTraced+1)
 	if err != nil {
 		return nil, err
 	}

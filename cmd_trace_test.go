@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"mxdesk/internal/id"
+	"mxdesk/ticketing"
+)
+
+// TestTrace: each name of a letter or delivery leads to it, with or without its brackets or prefix, and what leads to nothing says so.
+func TestTrace(t *testing.T) {
+	d := newDesk(t)
+	sent := d.send("bob@a.test")[0]
+	d.receive(1, "carl@b.test", "1.a@b.test")
+	d.receive(1, "forger@b.test", "carl@b.test") // a Message-ID that is somebody's address
+	d.receive(1, "eve@b.test", `we"ird,id@b.test`)
+	for what, want := range map[string]string{
+		sent: "bob@a.test", "dlv_" + sent: "bob@a.test", "bob@a.test": sent, "<Bob@A.test>": sent,
+		"1.a@b.test": "<carl@b.test>", "<1.a@b.test>": "<carl@b.test>", `we"ird,id@b.test`: "<eve@b.test>",
+		"carl@b.test": "<carl@b.test>", "<carl@b.test>": "<forger@b.test>",
+		"#0": "!no ticket number", "#-1": "!no ticket number", "tkt_0": "!no ticket number", "#9": `!nothing is known of "#9"`, "tkt_9": "!nothing is known",
+		"nobody@b.test": "!nothing is known", "<nobody@b.test>": "!nothing is known", id.New().String(): "!nothing is known", "nonsense": "!is no id",
+		"a\x1b[31m@b.test": `!nothing is known of "a\x1b[31m`,
+	} {
+		out, err := d.run("trace", what)
+		wanted, refused := strings.CutPrefix(want, "!")
+		if (err != nil) != refused {
+			t.Errorf("%s: %q, %v", what, out, err)
+			continue
+		}
+		if refused {
+			out = err.Error()
+		}
+		if !strings.Contains(out, wanted) {
+			t.Errorf("%s: no %q in %q", what, wanted, out)
+		}
+	}
+	if out, err := d.run("trace", "carl@b.test"); err != nil || strings.Contains(out, "forger") {
+		t.Errorf("a Message-ID passes for an address: %q, %v", out, err)
+	}
+}
+
+// TestTraceJSON: every list is a list, and what was left out is said.
+func TestTraceJSON(t *testing.T) {
+	d := newDesk(t)
+	d.receive(21, "carl@b.test", "x@b.test")
+	d.receive(20, "eve@b.test", "y@b.test")
+	for who, more := range map[string]bool{"carl@b.test": true, "eve@b.test": false} {
+		out, err := d.run("trace", "--json", who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []ticketing.Found
+		if err := json.Unmarshal([]byte(out), &found); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		if len(found) != 1 || len(found[0].Letters) != 20 || found[0].More != more || !strings.Contains(out, `"Deliveries": []`) || !strings.Contains(out, `"Entries": []`) {
+			t.Errorf("%s: %s", who, out)
+		}
+		if out, err := d.run("trace", who); err != nil || strings.Contains(out, "There are more") != more {
+			t.Errorf("%s: %s, %v", who, out, err)
+		}
+	}
+	sent := d.send("bob@a.test")[0]
+	if out, err := d.run("queue", "show", "--json", sent); err != nil || !strings.Contains(out, `"Attempts": 0`) || !strings.Contains(out, `"Log": []`) {
+		t.Errorf("%s, %v", out, err)
+	}
+}
