@@ -133,13 +133,11 @@ func about(r bounce.Recipient, mailbox string) bool {
 
 func sameMailbox(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 
-// complains tells whether a feedback report asks for an end (RFC 5965 section 7.3).
+// complaints are the types of feedback reports that ask for an end (RFC 5965 section 7.3).
+var complaints = []string{"abuse", "fraud", "opt-out", "opt-out-list"}
+
 func complains(feedbackType string) bool {
-	switch strings.ToLower(feedbackType) {
-	case "abuse", "fraud", "opt-out", "opt-out-list":
-		return true
-	}
-	return false
+	return slices.Contains(complaints, strings.ToLower(feedbackType))
 }
 
 // Reported is what a report changed, for the ticket of the delivery.
@@ -151,21 +149,26 @@ type Reported struct {
 
 // RecordReport takes what came back to the signed return path of a delivery, within the caller's transaction: a failure
 // closes the delivery, even one that counted as delivered, and counts against its address; a complaint suppresses the
-// address for automatic letters; a delay is told once; anything else is logged. An unknown delivery is no error: its history may be gone.
+// address for automatic letters, once for each delivery; a delay is told once; anything else is logged. An unknown delivery is no error: its history may be gone.
 func (q *Queue) RecordReport(ctx context.Context, db querier, organisation int32, delivery id.ID, r *bounce.Report) (done Reported, err error) {
 	siblings, err := selectSiblings(ctx, db, organisation, delivery)
 	if err != nil {
 		return done, fmt.Errorf("record delivery report: %w", err)
 	}
 	for _, s := range read(r, delivery, siblings) {
-		late := false
+		late, again := false, false
 		if s.result == ResultLate {
 			if late, err = lateNews(ctx, db, organisation, s.delivery); err != nil {
 				return done, fmt.Errorf("record delivery report: %w", err)
 			}
 		}
+		if s.result == resultComplaint {
+			if again, err = complainedBefore(ctx, db, organisation, s.delivery); err != nil {
+				return done, fmt.Errorf("record delivery report: %w", err)
+			}
+		}
 		f, closed, err := recordVerdict(ctx, db, organisation, s.delivery, s.verdict)
-		if err == nil && f != nil {
+		if err == nil && f != nil && !again {
 			err = recordFailures(ctx, db, s.strikes(organisation, f.Recipient, closed))
 		}
 		switch {
@@ -173,7 +176,7 @@ func (q *Queue) RecordReport(ctx context.Context, db querier, organisation int32
 			return done, fmt.Errorf("record delivery report: %w", err)
 		case closed:
 			done.Failed = append(done.Failed, *f)
-		case f != nil && s.result == resultComplaint && complains(s.reason):
+		case f != nil && !again && s.result == resultComplaint && complains(s.reason):
 			done.Complaints = append(done.Complaints, *f)
 		case f != nil && late:
 			f.Outcome = ""

@@ -69,6 +69,16 @@ func lateNews(ctx context.Context, db querier, organisation int32, delivery id.I
 	return news, err
 }
 
+// sqlComplained tells whether an earlier report of a complaint about the delivery is in the log.
+const sqlComplained = `
+SELECT EXISTS (SELECT FROM attempts WHERE organisation_id = $1 AND delivery_id = $2 AND result = $3 AND lower(reason) = ANY($4))`
+
+// complainedBefore must be asked before a report is logged.
+func complainedBefore(ctx context.Context, db querier, organisation int32, delivery id.ID) (before bool, err error) {
+	err = db.QueryRow(ctx, sqlComplained, organisation, delivery, string(resultComplaint), complaints).Scan(&before)
+	return before, err
+}
+
 // sqlLockDelivery waits for a worker that is recording the delivery at this moment, so that sqlVerdict sees
 // where it went.
 const sqlLockDelivery = `SELECT FROM deliveries WHERE organisation_id = $1 AND delivery_id = $2 FOR UPDATE`

@@ -11,13 +11,14 @@ import (
 )
 
 // upsertFailures counts the hard failures f against their addresses. One is suppressed at once for reasons that cannot heal,
-// and else after three within 14 days, for 60 days: until is when the row is forgotten. A complaint, which is no failure, stops
-// automatic mail alone. Of a row that counts still, what says less than it does not change it; one that has run out is as good as none.
+// and else after three within 14 days, which may be recorded together, for 60 days: until is when the row is forgotten. A
+// complaint, which is no failure, stops automatic mail alone. Of a row that counts still, what says less than it does not change it; one that has run out is as good as none.
 const upsertFailures = `
 INSERT INTO suppressions AS s (organisation_id, address, reason, active, automatic_only, failed_at, until, detail)
-SELECT DISTINCT ON (organisation_id, lower(address)) organisation_id, lower(address), reason, at_once, automatic_only,
-       CASE WHEN automatic_only THEN '{}' ELSE ARRAY[now()] END, now() + interval '60 days', detail
-  FROM f
+SELECT DISTINCT ON (organisation_id, lower(address)) organisation_id, lower(address), reason, at_once OR n >= 3, automatic_only,
+       array_fill(now(), ARRAY[n]), now() + interval '60 days', detail
+  FROM (SELECT *, least(count(*) FILTER (WHERE NOT automatic_only) OVER (PARTITION BY organisation_id, lower(address)), 9)::int AS n
+          FROM f) counted
  ORDER BY organisation_id, lower(address), at_once DESC, automatic_only
 ON CONFLICT (organisation_id, address) DO UPDATE
    SET (reason, detail, until, active, automatic_only, failed_at, last_at) = (
@@ -26,12 +27,13 @@ ON CONFLICT (organisation_id, address) DO UPDATE
                CASE WHEN less OR counts AND s.until IS NULL THEN s.until ELSE EXCLUDED.until END,
                EXCLUDED.active OR counts OR third,
                CASE WHEN less THEN s.automatic_only ELSE EXCLUDED.automatic_only END,
-               CASE WHEN EXCLUDED.automatic_only THEN s.failed_at ELSE now() || recent END,
+               CASE WHEN EXCLUDED.automatic_only THEN s.failed_at ELSE (EXCLUDED.failed_at || recent)[:10] END,
                now()
           FROM (SELECT s.active AND coalesce(s.until > now(), true) AS counts,
                        ARRAY(SELECT t FROM unnest(s.failed_at) t WHERE t > now() - interval '14 days' ORDER BY t DESC LIMIT 9) AS recent) a,
-               LATERAL (SELECT NOT EXCLUDED.automatic_only AND cardinality(recent) >= 2 AS third) b,
-               LATERAL (SELECT counts AND CASE WHEN EXCLUDED.active THEN EXCLUDED.automatic_only AND NOT s.automatic_only
+               LATERAL (SELECT NOT EXCLUDED.automatic_only AND cardinality(EXCLUDED.failed_at || recent) >= 3 AS third) b,
+               LATERAL (SELECT counts AND CASE WHEN EXCLUDED.active THEN NOT s.automatic_only AND
+                                                    (EXCLUDED.automatic_only OR cardinality(EXCLUDED.failed_at) >= 3)
                                                ELSE NOT (s.automatic_only AND third) END AS less) c)`
 
 const sqlFail = `
@@ -141,10 +143,11 @@ func (q *Queue) Lift(ctx context.Context, organisation int32, address string) (b
 
 const sqlLiftAll = `
 DELETE FROM suppressions s
- USING unnest($1::int[], $2::text[]) AS w (organisation_id, address)
- WHERE s.organisation_id = w.organisation_id AND s.address = w.address`
+ USING unnest($1::int[], $2::text[], $3::boolean[]) AS w (organisation_id, address, proven)
+ WHERE s.organisation_id = w.organisation_id AND s.address = w.address AND (w.proven OR NOT (s.active AND s.automatic_only))`
 
-// QueueLift is Lift within somebody's batch, for several addresses in lower case: fresh human letters from them have come.
-func (q *Queue) QueueLift(b *pgx.Batch, organisations []int32, addresses []string) {
-	b.Queue(sqlLiftAll, organisations, addresses)
+// QueueLift is Lift within somebody's batch, for several addresses in lower case: fresh human letters from them have come. What a
+// complaint stopped goes on only if it is proven that he who complained wrote.
+func (q *Queue) QueueLift(b *pgx.Batch, organisations []int32, addresses []string, proven []bool) {
+	b.Queue(sqlLiftAll, organisations, addresses, proven)
 }

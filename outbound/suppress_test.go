@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,5 +58,35 @@ func TestSuppressionTransitions(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", fmt.Sprint(state, " + ", kind), diff)
 			}
 		}
+	}
+}
+
+// TestFailuresRecordedTogether: how many count does not hang on how many share a transaction.
+func TestFailuresRecordedTogether(t *testing.T) {
+	soft := failure{organisation: 1, address: "a@x.test", reason: "soft", detail: "d"}
+	for _, c := range []struct {
+		batches []int
+		active  bool
+		failed  int
+	}{{[]int{2}, false, 2}, {[]int{3}, true, 3}, {[]int{1, 2}, true, 3}, {[]int{2, 1}, true, 3}, {[]int{1, 1}, false, 2}, {[]int{200}, true, 9}, {[]int{9, 9}, true, 10}} {
+		x := newWorld(t)
+		for _, n := range c.batches {
+			if err := recordFailures(x.ctx, x.pool, slices.Repeat([]failure{soft}, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := one[string](x, `SELECT concat_ws(' ', active, cardinality(failed_at)) FROM suppressions`), fmt.Sprint(map[bool]string{true: "t", false: "f"}[c.active], " ", c.failed); got != want {
+			t.Errorf("%v: %s, want %s", c.batches, got, want)
+		}
+	}
+	x := newWorld(t)
+	if err := recordFailures(x.ctx, x.pool, []failure{{organisation: 1, address: "a@x.test", reason: "hard", atOnce: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := recordFailures(x.ctx, x.pool, slices.Repeat([]failure{soft}, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if got := one[string](x, `SELECT reason FROM suppressions`); got != "hard" {
+		t.Errorf("weaker news changed the reason to %q", got)
 	}
 }

@@ -136,7 +136,9 @@ func (s *scene) leave(t *Ticket) (string, bool) {
 	p.Subscribed = false
 	s.touch(p)
 	what, done := s.done(t, "participant.left", "gets no more mail about this ticket")
-	s.sendDirect(t, p, templateUnsubscribed, "")
+	if s.by.NoAnswer == "" {
+		s.sendDirect(t, p, templateUnsubscribed, "")
+	}
 	return what, done
 }
 

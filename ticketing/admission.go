@@ -73,7 +73,7 @@ type admissionInput struct {
 	mailFrom address.Address
 	network  network.Listing
 	lmtp     bool // a server of ours brought it: nobody knows SPF, and what is refused it sends back to whom the envelope names
-	returned bool // it came to a return path of ours, whose signature is proof enough
+	returned bool // it is a report to a return path of ours, whose signature is proof enough; nothing of it is posted
 	confirm  bool // it answers the question whether a held letter is his: nothing of it is posted
 	files    files
 	rules    []AttachmentRules // of everything that it goes to

@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"mxdesk/internal/address"
+	"mxdesk/internal/bounce"
 	"mxdesk/internal/id"
 	"mxdesk/internal/octets"
 	"mxdesk/ticketing/command"
@@ -23,6 +24,7 @@ type parcel struct {
 	signed     []address.TicketRef // signed ticket addresses written to
 	returned   id.ID               // delivery whose return path was written to
 	claimed    id.ID               // delivery that a report names which came elsewhere
+	quoted     bool                // and it quotes the return path, which only the recipient was given
 	own        []int64             // tickets of Message-IDs of ours, nearest first
 	foreign    []threadKey         // other Message-IDs it refers to, nearest first
 	tag        int64               // ticket tag in the subject
@@ -184,9 +186,25 @@ func (p *parcel) want(w *wanted) {
 		w.returned[deliveryKey{org, p.returned}] = true
 	}
 	if r := p.content.Bounce; r != nil && p.returned.IsZero() {
-		if _, delivery, ok := p.tenant.Signer.ParseMessageID(r.MessageID); ok {
-			p.claimed = delivery
-			w.returned[deliveryKey{org, delivery}] = true
+		if p.claims(r); !p.claimed.IsZero() {
+			w.returned[deliveryKey{org, p.claimed}] = true
 		}
+	}
+}
+
+// claims finds out which delivery a report is about that did not come to its return path.
+func (p *parcel) claims(r *bounce.Report) {
+	for _, path := range r.ReturnPaths {
+		a, err := address.Parse(path)
+		if err != nil {
+			continue
+		}
+		if delivery, ok := p.tenant.Signer.ParseReturnPath(a); ok {
+			p.claimed, p.quoted = delivery, true
+			return
+		}
+	}
+	if _, delivery, ok := p.tenant.Signer.ParseMessageID(r.MessageID); ok {
+		p.claimed = delivery
 	}
 }

@@ -41,8 +41,8 @@ type world struct {
 	reports     []reportRow
 	daily       []waitingReport // letters to report addresses
 	messages    []outbound.Message
-	lifted      []addressKey // addresses that persons wrote from: mail to them is tried again
-	renewed     []threadKey  // letters whose dedupe hash is too old to count
+	lifted      []liftRow   // addresses that persons wrote from: mail to them is tried again
+	renewed     []threadKey // letters whose dedupe hash is too old to count
 
 	guards *guards
 	totals map[addressKey]*sentTo // automatic mail to addresses
@@ -240,6 +240,11 @@ type attachmentRow struct {
 	entry        id.ID
 	position     int
 	message.Attachment
+}
+
+type liftRow struct {
+	addressKey
+	proven bool // that its owner wrote
 }
 
 type threadRow struct {

@@ -228,7 +228,8 @@ func (in *Intake) transact(ctx context.Context, conn *pgxpool.Conn, jobs []*job)
 	b := &pgx.Batch{}
 	w.queue(b)
 	if len(w.lifted) > 0 {
-		in.queue.QueueLift(b, column(w.lifted, func(k addressKey) int32 { return k.organisation }), column(w.lifted, func(k addressKey) string { return k.key }))
+		in.queue.QueueLift(b, column(w.lifted, func(r liftRow) int32 { return r.organisation }), column(w.lifted, func(r liftRow) string { return r.key }),
+			column(w.lifted, func(r liftRow) bool { return r.proven }))
 	}
 	in.queue.Enqueue(b, w.outgoing())
 	b.Queue("COMMIT")

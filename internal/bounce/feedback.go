@@ -62,12 +62,18 @@ func readFeedback(in *Input, blocks [][]field) *Report {
 				rcpt = fieldAddress(v)
 			}
 		}
+		if v := value(block, "original-mail-from"); v != "" && len(r.ReturnPaths) == 0 {
+			r.ReturnPaths = append(r.ReturnPaths, fieldAddress(v))
+		}
 	}
 	o := attachedOriginal(in.Parts)
 	if !o.found {
 		_, o = splitNotice(lines(in.Text))
 	}
 	r.setOriginal(o)
+	if o.returnPath != "" {
+		r.ReturnPaths = append(r.ReturnPaths, o.returnPath)
+	}
 	if rcpt != "" {
 		r.OriginalRcpt = rcpt
 	}

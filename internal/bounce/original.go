@@ -15,6 +15,7 @@ type original struct {
 	messageID  string
 	recipients []string
 	sender     []string // addresses that are the author's, not a failed recipient's
+	returnPath string   // as its last host noted it; "" if unknown
 	subject    string
 	found      bool
 }
@@ -74,6 +75,9 @@ func readOriginal(ls []string) original {
 		found:     slices.ContainsFunc(header, func(f field) bool { return originalField[f.name] || strings.HasPrefix(f.name, "x-") }),
 		messageID: messageID(value(header, "message-id")),
 		subject:   clean(decodeWords(value(header, "subject")), maxField),
+	}
+	if v := value(header, "return-path"); v != "" {
+		o.returnPath = fieldAddress(v)
 	}
 	for _, name := range []string{"x-hmxmroriginalrecipient", "to", "cc", "x-envelope-to"} {
 		o.recipients = appendAddresses(o.recipients, value(header, name))

@@ -9,6 +9,9 @@ type Report struct {
 	OriginalSubject string
 	FeedbackType    string // abuse, fraud, virus, opt-out, not-spam, auth-failure, other, or ""
 	HasOriginal     bool   // the report carries the letter it is about, or its header
+	// ReturnPaths are the envelope senders of that letter, as a feedback report names them: in a field of its own, and as the
+	// letter itself has it.
+	ReturnPaths []string
 }
 
 // Recipient is the fate of one recipient.
