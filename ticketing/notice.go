@@ -306,7 +306,11 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 	}
 	v := s.values(t, Entry{})
 	v.WhatHappened, v.Staff = words, p.Role == StaffRole
-	message := s.write(t, outbound.Message{Template: name, AutoSubmitted: "auto-replied"}, tpl, v)
+	auto := "auto-replied"
+	if name == templateDelayed {
+		auto = "auto-generated" // no letter asked for it
+	}
+	message := s.write(t, outbound.Message{Template: name, AutoSubmitted: auto}, tpl, v)
 	if s.may(t, p, s.exactly(message, "")) {
 		s.deliver(message, p)
 	}

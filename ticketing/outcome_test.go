@@ -38,6 +38,9 @@ func TestOutcomesAreTold(t *testing.T) {
 		return d.service.RecordFinal(t.Context(), tx, []outbound.Final{final, {Organisation: d.org.ID, Ticket: 1, Participant: ofCarl, Outcome: outbound.Delivered}})
 	})
 	failure := to(t, d.sentMail(), "anna@staff.test")
+	if delayed.Auto != "auto-generated" {
+		t.Errorf("the notice of a delay is %q, and answers nobody", delayed.Auto)
+	}
 	if delayed.Template != templateDelayed || failure.Template != "delivery.failed/staff" {
 		t.Errorf("told by %s and %s", delayed.Template, failure.Template)
 	}
