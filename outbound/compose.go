@@ -28,7 +28,8 @@ type Draft struct {
 	Date         time.Time
 	MessageID    string   // without brackets, as are
 	References   []string // the ids the recipient has seen, oldest first
-	Thread       [16]byte // the ticket's number for Outlook; zero: none
+	Ticket       int64    // 0: about none
+	Thread       [16]byte // its number for Outlook; zero: none
 	Automatic    string   // value of Auto-Submitted, "" for the words of a person
 	Unsubscribe  bool
 	Shared       bool   // several get the very same letter
@@ -109,7 +110,7 @@ func (c *composer) header() {
 		}
 		h.field("References", words...)
 	}
-	h.thread(d.Thread, clean(d.Subject))
+	h.thread(d.Thread, d.Ticket, clean(d.Subject))
 	if d.Automatic != "" {
 		h.field("Auto-Submitted", d.Automatic)
 		h.field("X-Auto-Response-Suppress", "All")

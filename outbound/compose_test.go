@@ -182,6 +182,29 @@ func FuzzCompose(f *testing.F) {
 	})
 }
 
+// TestThreadTopic: the topic is the subject of the customer's own first letter, whatever the answer's subject has in front.
+func TestThreadTopic(t *testing.T) {
+	for subject, want := range map[string]string{
+		"Printer on fire":                 "Printer on fire",
+		"[#7] Printer on fire":            "Printer on fire",
+		"Re: [#7] Re: Printer on fire":    "Printer on fire",
+		"Re: Printer on fire [#7]":        "Printer on fire",
+		"[#8] Printer [office] on fire":   "[#8] Printer [office] on fire",
+		"[#7]":                            "",
+		"[#7] Prüfung":                    "Prüfung",
+		"[#7] " + strings.Repeat("x", 70): strings.Repeat("x", 70),
+	} {
+		letter := Compose(draft(func(d *Draft) { d.Subject, d.Ticket = subject, 7 }))
+		r, err := mail.CreateReader(bytes.NewReader(letter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Header.Text("Thread-Topic"); err != nil || got != want {
+			t.Errorf("%q: topic %q, %v, want %q", subject, got, err, want)
+		}
+	}
+}
+
 func TestCapReferences(t *testing.T) {
 	number := func(n, size int) (list []string) {
 		for i := range n {

@@ -2,6 +2,8 @@ package outbound
 
 import (
 	"encoding/base64"
+	"strconv"
+	"strings"
 
 	"mxdesk/internal/message"
 )
@@ -21,11 +23,14 @@ func threadIndex(thread [16]byte) string {
 	return base64.StdEncoding.EncodeToString(append(b, thread[:]...))
 }
 
-// thread writes the fields by which Outlook finds the conversation: its number, and its subject without "Re:".
-func (h *header) thread(thread [16]byte, subject string) {
+// thread writes the fields by which Outlook finds the conversation: its number, and its subject as the first letter had it,
+// without "Re:" and the ticket's tag. Outlook compares the whole subject: with the tag our answer would not stand with the letter it
+// answers, which lies among the letters that the customer sent.
+func (h *header) thread(thread [16]byte, ticket int64, subject string) {
 	if thread == [16]byte{} {
 		return
 	}
+	subject = clean(strings.ReplaceAll(subject, "[#"+strconv.FormatInt(ticket, 10)+"]", " "))
 	if topic := message.CleanSubject(subject); topic != "" {
 		h.text("Thread-Topic", topic)
 	}

@@ -152,6 +152,12 @@ func TestCollaboratorsFromCc(t *testing.T) {
 	if len(mails) != 2 || toBob.ReplyTo == to(t, mails, "carl@client.test").ReplyTo {
 		t.Fatalf("mails %+v", mails)
 	}
+	root := d.org.Signer.ThreadRoot("example.test", 1)
+	for _, m := range append(mails, told) { // one root for all, and it is in our domain
+		if strings.Fields(m.Refs)[0] != root {
+			t.Errorf("References of the letter to %s: %s, want %s first", m.To, m.Refs, root)
+		}
+	}
 	d.must(mail{from: "bob@client.test", to: []string{toBob.ReplyTo}, subject: "Re: Question", text: "Me too."})
 	if got := d.entries(1); got[2] != "message: Me too." {
 		t.Errorf("entries %v", got)

@@ -102,7 +102,7 @@ func (d *decider) subscribeCopied(t *Ticket) {
 		}
 		c := d.correspondent(a, d.copiedName[a.Key()])
 		p := d.join(t, Participant{Person: c.Person, Name: c.Name, Role: Collaborator, Address: c.Address})
-		d.sawLetter(p, d.org.Signer.ThreadRoot(a.Domain, t.Number))
+		d.sawLetter(p, d.org.Signer.ThreadRoot(d.supportDomain(t), t.Number))
 		d.sawLetter(p, d.content.MessageID)
 	}
 }
