@@ -28,7 +28,7 @@ type TicketSummary struct {
 	Priority       string     `json:"priority" enum:"low,normal,high,urgent"`
 	Via            string     `json:"via" enum:"email,form,api,staff" doc:"How it came"`
 	Category       categoryID `json:"category"`
-	SupportAddress string     `json:"support_address" doc:"Where it came in: mail about it is From there"`
+	SupportAddress string     `json:"support_address" doc:"Where it came in: mail about it is From there, unless it was moved to a category that has an address of its own"`
 	Requester      personID   `json:"requester"`
 	RequesterName  string     `json:"requester_name"`
 	RequesterEmail string     `json:"requester_email"`

@@ -274,7 +274,7 @@ func (s *scene) copyTo(t *Ticket, c command.Command) (string, bool) {
 	p := s.join(t, Participant{Person: who.Person, Name: who.Name, Role: Collaborator, Address: who.Address})
 	p.Subscribed = true
 	s.touch(p)
-	s.sawLetter(p, s.org.Signer.ThreadRoot(s.supportDomain(t), t.Number))
+	s.sawLetter(p, s.threadRoot(t))
 	return s.done(t, "participant.added", "added "+a.String())
 }
 

@@ -164,6 +164,43 @@ func TestCollaboratorsFromCc(t *testing.T) {
 	}
 }
 
+// A ticket that is moved writes from its new category; its letters stay in the thread that each of them has seen.
+func TestMovedTicketWritesFromItsCategory(t *testing.T) {
+	d := newDesk(t)
+	d.exec(`INSERT INTO domains (organisation_id, domain) SELECT organisation_id, 'sales.test' FROM organisations`)
+	d.exec(`INSERT INTO categories (organisation_id, name) SELECT organisation_id, n FROM organisations, unnest(ARRAY['Sales', 'Nowhere']) n`)
+	d.exec(`INSERT INTO support_addresses (organisation_id, address, category_id)
+		SELECT organisation_id, a, category_id FROM categories, unnest(ARRAY['second@sales.test', 'first@sales.test']) a WHERE name = 'Sales'`)
+	d.set(`{"staff_proof": "token"}`)
+	root := d.org.Signer.ThreadRoot("example.test", 1)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	told := to(t, d.sentMail(), "anna@staff.test")
+	for _, c := range []struct{ category, want string }{
+		{"Sales", "first@sales.test"}, {"Nowhere", "help@example.test"}, {"Sales", "first@sales.test"}, {"General", "help@example.test"},
+	} {
+		d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #category " + c.category + "#", text: "An answer from " + c.category})
+		d.later(time.Hour)
+		d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question", text: "It is from " + c.category})
+		var last sent
+		for _, m := range d.sentMail() {
+			if m.To == "carl@client.test" {
+				last = m
+			}
+		}
+		reply := bare(last.ReplyTo)
+		if from := bare(c.want); !strings.HasPrefix(reply.Local, from.Local+"+") || reply.Domain != from.Domain || !strings.HasSuffix(last.MessageID, "@"+from.Domain) {
+			t.Errorf("in %s: Reply-To %s, Message-ID %s, want those of %s", c.category, last.ReplyTo, last.MessageID, c.want)
+		}
+		if strings.Fields(last.Refs)[0] != root {
+			t.Errorf("in %s: References %s", c.category, last.Refs)
+		}
+		d.must(mail{from: "carl@client.test", to: []string{last.ReplyTo}, subject: "Re: Question", text: "Thanks, " + c.category})
+		if n := len(d.tickets()); n != 1 {
+			t.Fatalf("%d tickets", n)
+		}
+	}
+}
+
 // The report about a delivery closes it and stands in the ticket; it makes no ticket.
 func TestBounceClosesDelivery(t *testing.T) {
 	d := newDesk(t)

@@ -298,6 +298,17 @@ func (o *Organisation) DefaultAddress() *SupportAddress {
 	return first
 }
 
+// addressOf is the first support address of a category, nil if it has none.
+func (o *Organisation) addressOf(category int32) *SupportAddress {
+	var first *SupportAddress
+	for _, a := range o.Addresses {
+		if a.Category.ID == category && (first == nil || a.Address.Key() < first.Address.Key()) {
+			first = a
+		}
+	}
+	return first
+}
+
 // ours tells whether a is an address that letters of this organisation come from.
 func (o *Organisation) ours(a address.Address) bool {
 	return slices.Contains(o.Domains, a.Domain) && o.StaffByAddress(a) == nil

@@ -198,7 +198,7 @@ func (s *scene) participantOf(t *Ticket, who *notify.Person) *Participant {
 		return nil
 	}
 	p := s.join(t, Participant{Person: m.ID, Name: m.Name, Role: StaffRole, Address: m.Primary})
-	s.sawLetter(p, s.org.Signer.ThreadRoot(s.supportDomain(t), t.Number))
+	s.sawLetter(p, s.threadRoot(t))
 	return p
 }
 
@@ -243,10 +243,17 @@ func (s *scene) deliver(message int, p *Participant) *outbound.Delivery {
 	return &m.Deliveries[len(m.Deliveries)-1]
 }
 
-// supportAddressOf is where letters about the ticket come from.
+// supportAddressOf is where letters about the ticket come from: the address it came to, or one of its category once it was moved.
 func (s *scene) supportAddressOf(t *Ticket) *SupportAddress {
-	if a := s.org.Addresses[t.SupportAddress]; a != nil {
+	came := s.org.Addresses[t.SupportAddress]
+	if came != nil && came.Category.ID == t.Category {
+		return came
+	}
+	if a := s.org.addressOf(t.Category); a != nil {
 		return a
+	}
+	if came != nil {
+		return came
 	}
 	if a := s.org.DefaultAddress(); a != nil {
 		return a
@@ -254,6 +261,12 @@ func (s *scene) supportAddressOf(t *Ticket) *SupportAddress {
 	// Every support address is gone: write from where the ticket came in.
 	a, _ := address.Parse(t.SupportAddress)
 	return &SupportAddress{Address: a, Category: s.category(t), Settings: s.category(t).Settings}
+}
+
+// threadRoot stands first in the References of all letters about the ticket. It does not change when the ticket is moved.
+func (s *scene) threadRoot(t *Ticket) string {
+	came, _ := address.Parse(t.SupportAddress)
+	return s.org.Signer.ThreadRoot(came.Domain, t.Number)
 }
 
 // template is the organisation's template of that name, of the category if it has one, or ours.

@@ -65,7 +65,7 @@ func (d *decider) open(to *SupportAddress, follows *Ticket) error {
 	}
 	d.scene.open(t)
 	p := d.join(t, Participant{Person: requester.Person, Name: requester.Name, Role: Requester, Address: requester.Address})
-	d.sawLetter(p, d.org.Signer.ThreadRoot(to.Address.Domain, number))
+	d.sawLetter(p, d.threadRoot(t))
 	human := d.content.Kind == message.Human
 	if human && to.Settings.SubscribeCc {
 		d.subscribeCopied(t)
@@ -102,7 +102,7 @@ func (d *decider) subscribeCopied(t *Ticket) {
 		}
 		c := d.correspondent(a, d.copiedName[a.Key()])
 		p := d.join(t, Participant{Person: c.Person, Name: c.Name, Role: Collaborator, Address: c.Address})
-		d.sawLetter(p, d.org.Signer.ThreadRoot(d.supportDomain(t), t.Number))
+		d.sawLetter(p, d.threadRoot(t))
 		d.sawLetter(p, d.content.MessageID)
 	}
 }
