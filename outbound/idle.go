@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -14,12 +13,14 @@ const (
 	idleTime    = 5 * time.Second
 	idlePerLane = 4
 	idlePerSite = 8
+	maxIdle     = 200 // of all lanes: each holds memory and a file of the process
 )
 
 // idle are connections that lie ready for a moment, by the lane that they carried letters of. Its zero value is ready for use.
 type idle struct {
 	mu     sync.Mutex
 	lanes  map[string][]*session
+	count  int // of them all
 	closed bool
 	ending sync.WaitGroup // goodbyes under way
 }
@@ -34,7 +35,7 @@ func (s *idle) close() {
 			s.part(c)
 		}
 	}
-	s.lanes = nil
+	s.lanes, s.count = nil, 0
 	s.mu.Unlock()
 	s.ending.Wait()
 }
@@ -50,13 +51,14 @@ func (s *idle) keep(lane string, c *session) {
 	defer s.mu.Unlock()
 	switch {
 	case c.client.Err() != nil:
-	case s.closed || c.full() || len(s.lanes[lane]) >= idlePerLane || c.site != "" && s.at(c.site) >= idlePerSite:
+	case s.closed || c.full() || s.count >= maxIdle || len(s.lanes[lane]) >= idlePerLane || c.site != "" && s.at(c.site) >= idlePerSite:
 		s.part(c)
 	default:
 		if s.lanes == nil {
 			s.lanes = map[string][]*session{}
 		}
 		s.lanes[lane] = append(s.lanes[lane], c)
+		s.count++
 		c.timer = time.AfterFunc(idleTime, func() { s.expire(lane, c) })
 	}
 }
@@ -76,6 +78,7 @@ func (s *idle) drop(lane string, c *session) bool {
 		if other != c {
 			continue
 		}
+		s.count--
 		if list = append(list[:i:i], list[i+1:]...); len(list) == 0 {
 			delete(s.lanes, lane)
 		} else {
@@ -103,30 +106,29 @@ func (s *idle) take(lane, domain string) *session {
 }
 
 // takeAt gives an idle connection to one of the hosts, all of one site, that carried letters of another domain there and is what
-// the hosts' policies ask for; or nil.
-func (s *idle) takeAt(hosts []route.Host, domain string, secure bool) *session {
+// the policies of that host ask for; or nil.
+func (s *idle) takeAt(hosts []route.Host, domain string, secure bool) (c *session, at route.Host) {
 	site := siteOf(hosts)
 	if site == "" {
-		return nil
+		return nil, route.Host{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for lane, list := range s.lanes {
 		for _, c := range list {
-			if c.site == site && c.secure == secure && slices.ContainsFunc(hosts, c.fits) {
+			if i := slices.IndexFunc(hosts, c.fits); i >= 0 && c.site == site && c.secure == secure {
 				c.domain = domain
-				return s.wake(lane, c)
+				return s.wake(lane, c), hosts[i]
 			}
 		}
 	}
-	return nil
+	return nil, route.Host{}
 }
 
 // fits tells whether the connection is one that would be made to the host for any domain of its site. DANE may have judged the
 // certificate by the name of the one that it was made for.
 func (c *session) fits(h route.Host) bool {
-	return h.Name == c.host && policyName(h) == c.policy && h.Policy != route.PolicyDANE &&
-		slices.ContainsFunc(h.Addresses, func(ip netip.Addr) bool { return ip.String() == c.ip })
+	return h.Name == c.host && policyName(h) == c.policy && h.Policy != route.PolicyDANE && slices.Contains(h.Addresses, c.ip)
 }
 
 // wake takes c, if it is one, for letters; s.mu is held.

@@ -6,15 +6,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/netip"
 
 	reports "mxdesk/internal/report"
 	"mxdesk/outbound/route"
 	"mxdesk/outbound/smtpclient"
 )
 
-// observe tells how TLS went in a session that was just begun, or failed to.
-func (s *SMTP) observe(ctx context.Context, domain string, t route.Target, local net.Addr, client *smtpclient.Client, err error) {
-	if s.Observe == nil || t.Host.Published.Policy == "" || ctx.Err() != nil {
+// observe tells how TLS went in a session that was just begun for the domain, or failed to.
+func (s *SMTP) observe(ctx context.Context, domain string, h route.Host, remote netip.Addr, local net.Addr, client *smtpclient.Client, err error) {
+	if s.Observe == nil || h.Published.Policy == "" || ctx.Err() != nil {
 		return
 	}
 	var state *tls.ConnectionState
@@ -25,11 +26,11 @@ func (s *SMTP) observe(ctx context.Context, domain string, t route.Target, local
 	if s.BaseTLS != nil {
 		roots = s.BaseTLS.RootCAs
 	}
-	result, cause, ok := judgeTLS(t.Host, state, roots, err)
+	result, cause, ok := judgeTLS(h, state, roots, err)
 	if !ok {
 		return
 	}
-	seen := route.Session{Domain: domain, Published: t.Host.Published, Host: t.Host.Name, RemoteIP: t.Addr.Addr().String(), Result: result}
+	seen := route.Session{Domain: domain, Published: h.Published, Host: h.Name, RemoteIP: remote.String(), Result: result}
 	if at, ok := local.(*net.TCPAddr); ok {
 		seen.LocalIP = at.IP.String()
 	}

@@ -51,7 +51,12 @@ func (k *PolicyKeeper) Pass(ctx context.Context) error {
 		var flight errgroup.Group
 		flight.SetLimit(policyFlight)
 		for _, domain := range domains {
-			flight.Go(func() error { return k.refresh(ctx, domain) })
+			flight.Go(func() error {
+				if err := k.refresh(ctx, domain); err != nil && ctx.Err() == nil { // the others have their turn all the same
+					k.Log.Warn("MTA-STS policy was not refreshed", "domain", domain, "error", err)
+				}
+				return ctx.Err()
+			})
 		}
 		if err := flight.Wait(); err != nil || len(domains) < policyBatch {
 			return err
@@ -66,9 +71,6 @@ func (k *PolicyKeeper) refresh(ctx context.Context, domain string) (err error) {
 			err = fmt.Errorf("panic at the policy of %s: %v\n%s", domain, p, debug.Stack())
 		}
 	}()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	ctx, cancel := context.WithTimeout(ctx, policyWait)
 	defer cancel()
 	_, err = k.Cache.Policy(ctx, domain)

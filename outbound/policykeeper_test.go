@@ -201,6 +201,36 @@ func TestOneNodeRefreshes(t *testing.T) {
 	}
 }
 
+// panics is a resolver that panics at one name.
+type panics struct {
+	dns.Resolver
+	at string
+}
+
+func (p panics) TXT(ctx context.Context, name string) ([]string, bool, error) {
+	if name == p.at {
+		panic("TXT")
+	}
+	return p.Resolver.TXT(ctx, name)
+}
+
+// TestOnePolicyFails: what goes wrong with the policy of one domain keeps none of the others from its turn.
+func TestOnePolicyFails(t *testing.T) {
+	x := newWorld(t)
+	var domains []string
+	for i := range policyBatch + 5 {
+		domains = append(domains, fmt.Sprintf("d%02d.test", i))
+		x.remember(domains[i], mtasts.Enforce, 48*time.Hour, 30*time.Hour)
+		x.exec(`INSERT INTO lanes (lane) VALUES ($1)`, domains[i])
+	}
+	x.exec(`UPDATE mta_sts_policies SET claimed_at = claimed_at - interval '1 hour' WHERE domain = $1`, domains[0])
+	s := newPolicySite(x, domains...)
+	s.keeper.Cache.Resolver = panics{s.keeper.Cache.Resolver, "_mta-sts." + domains[0]}
+	if got := s.pass(x); !slices.Equal(got, domains[1:]) {
+		t.Errorf("asked for %d policies, want all %d but the first", len(got), len(domains))
+	}
+}
+
 // TestLanesWithPolicies: the lane of a domain with a policy is kept for a year, another one for a month.
 func TestLanesWithPolicies(t *testing.T) {
 	x := newWorld(t)

@@ -1,9 +1,16 @@
 package outbound
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
+
+	reports "mxdesk/internal/report"
+	"mxdesk/internal/smtptest"
+	"mxdesk/outbound/route"
+	"mxdesk/outbound/smtpclient"
 )
 
 // TestTurnsOfPages: lanes that are looked at in several parts, as more than one look holds, have their turns like those of one.
@@ -119,4 +126,66 @@ func TestRing(t *testing.T) {
 	if want := []string{"", "f", "k", "q", "", "f"}; !slices.Equal(claimed, want) {
 		t.Errorf("claimed behind %q, want %q", claimed, want)
 	}
+}
+
+// TestConnectionOfASiteIsReportedOn: each domain hears how TLS went for its own letters, on whoever's connection they went: what
+// satisfies one policy that is being tested may break another.
+func TestConnectionOfASiteIsReportedOn(t *testing.T) {
+	peer := smtptest.New(t, smtptest.Config{})
+	s := smtpTo(t)
+	s.Hosts = func(_ context.Context, domain string) ([]route.Host, error) {
+		return []route.Host{{
+			Name: "mx.test", Site: "mx.test", Addresses: []netip.Addr{peer.Addr().Addr()}, Port: peer.Addr().Port(),
+			TLS: smtpclient.TLSOpportunistic, Published: route.Published{Policy: reports.PolicyNone, Lines: []string{domain}},
+		}}, nil
+	}
+	var seen []string
+	s.Observe = func(o route.Session) {
+		seen = append(seen, o.Domain+" "+o.Lines[0]+" "+o.Result)
+		if o.Host != "mx.test" || o.LocalIP == "" || o.RemoteIP != peer.Addr().Addr().String() {
+			t.Errorf("%+v", o)
+		}
+	}
+	for _, domain := range []string{"a.test", "a.test", "b.test", "b.test"} {
+		conn := s.Open(domain)
+		if got := conn.Send(t.Context(), letterTo("u@"+domain)); got.Result != ResultDelivered {
+			t.Errorf("%s: %+v", domain, got)
+		}
+		conn.Close()
+	}
+	if want := []string{"a.test a.test starttls-not-supported", "b.test b.test starttls-not-supported"}; !slices.Equal(seen, want) {
+		t.Errorf("observed %q, want %q", seen, want)
+	}
+	if n := peer.Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestIdleConnections: however many sites there are, no more than maxIdle connections lie idle.
+func TestIdleConnections(t *testing.T) {
+	peer := smtptest.New(t, smtptest.Config{})
+	s := smtpTo(t, peer.Addr())
+	for i := range maxIdle + 3 {
+		conn := s.Open(fmt.Sprintf("d%d.test", i))
+		if got := conn.Send(t.Context(), letterTo(fmt.Sprintf("u@d%d.test", i))); got.Result != ResultDelivered {
+			t.Fatalf("%+v", got)
+		}
+		conn.Close()
+		if n, counted := idleOf(s); n > maxIdle || n != counted {
+			t.Fatalf("%d lie idle, counted %d", n, counted)
+		}
+	}
+	s.Close()
+	if n, counted := idleOf(s); n != 0 || counted != 0 {
+		t.Errorf("at the end %d lie idle, counted %d", n, counted)
+	}
+}
+
+func idleOf(s *SMTP) (n, counted int) {
+	s.idle.mu.Lock()
+	defer s.idle.mu.Unlock()
+	for _, list := range s.idle.lanes {
+		n += len(list)
+	}
+	return n, s.idle.count
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -45,7 +46,8 @@ type SMTP struct {
 type session struct {
 	client *smtpclient.Client
 	host   string
-	ip     string
+	ip     netip.Addr
+	local  net.Addr // our end
 	policy string
 	site   string // the host is part of, "": of none
 	domain string // whose letters it carries
@@ -86,7 +88,8 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 	if secure {
 		hosts = route.Secured(hosts)
 	}
-	if c := s.idle.takeAt(hosts, domain, secure); c != nil {
+	if c, at := s.idle.takeAt(hosts, domain, secure); c != nil {
+		s.observe(ctx, domain, at, c.ip, c.local, c.client, nil)
 		return c, nil
 	}
 	targets := route.Targets(hosts)
@@ -101,7 +104,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.timeouts(i+1 == len(targets)),
 		}
 		client, err := smtpclient.Connect(ctx, nc, cfg)
-		s.observe(ctx, domain, t, nc.LocalAddr(), client, err)
+		s.observe(ctx, domain, t.Host, t.Addr.Addr(), nc.LocalAddr(), client, err)
 		if errors.Is(err, smtpclient.ErrTLS) && cfg.TLS == smtpclient.TLSOpportunistic && !cfg.Implicit {
 			t.Host.Policy = plaintextAfter(err)
 			cfg.TLS = smtpclient.TLSNone
@@ -114,7 +117,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		}
 		if err == nil {
 			return &session{
-				client: client, host: t.Host.Name, ip: t.Addr.Addr().String(), policy: policyName(t.Host),
+				client: client, host: t.Host.Name, ip: t.Addr.Addr(), local: nc.LocalAddr(), policy: policyName(t.Host),
 				site: t.Host.Site, domain: domain, relay: t.Host.Relay, secure: secure,
 			}, nil
 		}
@@ -291,7 +294,7 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		for i, fate := range res.Recipients {
 			stale = stale && fate.Status == smtpclient.Deferred
 			list[i] = ofHost(judge(fate, res.Err != nil), s.relay)
-			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip, s.client.TLSName(), s.policy
+			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip.String(), s.client.TLSName(), s.policy
 		}
 		if stale && !s.reused {
 			c.smtp.capacities.learn(c.lane, mails, time.Now())

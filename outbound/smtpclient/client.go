@@ -280,8 +280,11 @@ func (c *Client) simple(ctx context.Context, verb string) error {
 	})
 }
 
-// Quit says goodbye, waits a moment for the answer, and closes the connection.
+// Quit says goodbye, waits a moment for the answer, and closes the connection, all within Timeouts.Quit: the server may be in the
+// middle of a line, or read nothing.
 func (c *Client) Quit(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeouts.Quit)
+	defer cancel()
 	_ = c.within(ctx, func(context.Context) error {
 		_, _, err := c.command(PhaseQuit, c.cfg.Timeouts.Quit, "QUIT")
 		return err

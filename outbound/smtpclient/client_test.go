@@ -129,6 +129,47 @@ func TestDialogue(t *testing.T) {
 	}
 }
 
+// TestQuitOfTheSilent: a goodbye takes no longer than Timeouts.Quit, even from a server that began to say something else.
+func TestQuitOfTheSilent(t *testing.T) {
+	nc := dial(t, smtptest.New(t, smtptest.Config{}))
+	half := &halfLine{Conn: nc}
+	c, err := Connect(within(t), half, Config{Name: "desk.example.test", Timeouts: Timeouts{Quit: time.Millisecond, Block: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half.more = true
+	if err := c.Noop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Quit(context.Background())
+	}()
+	select {
+	case <-done:
+	case <-within(t).Done():
+		t.Error("the goodbye does not end")
+		_ = nc.Close()
+		<-done
+	}
+}
+
+// halfLine adds to what is read the beginning of a line that never ends.
+type halfLine struct {
+	net.Conn
+	more bool
+}
+
+func (c *halfLine) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b[:len(b)-1])
+	if c.more && n > 0 {
+		b[n], c.more = '2', false
+		n++
+	}
+	return n, err
+}
+
 func TestExtensions(t *testing.T) {
 	got := parseExtensions([]string{"starttls", "Pipelining", "8bitmime", "SmtpUtf8", "dsn", "size 1000", "LIMITS MAILMAX=5 rcptmax=7 RCPTDOMAINMAX=1 X=", "AUTH plain LOGIN", "", "X-OTHER 1"})
 	want := Extensions{StartTLS: true, Pipelining: true, EightBit: true, SMTPUTF8: true, DSN: true, Size: 1000, HasSize: true, MaxRcpt: 7, MaxMail: 5, MaxDomains: 1}
