@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/octets"
 )
 
 // Draft is everything that the bytes of one letter depend on. The same draft gives the same bytes, so
@@ -204,7 +206,7 @@ const base64Line = 57
 // file writes a part; the Content-ID stands where the HTML refers to it.
 func (c *composer) file(disposition string, a Attachment) {
 	var h header
-	h.field("Content-Type", safeType(a.ContentType))
+	h.field("Content-Type", typeOf(a)...)
 	name := clean(a.Filename)
 	if name == "" {
 		name = "attachment"
@@ -225,6 +227,16 @@ func writeBase64(b *bytes.Buffer, data []byte) {
 		b.Write(base64.StdEncoding.AppendEncode(text[:0], line))
 		b.WriteString("\r\n")
 	}
+}
+
+// typeOf is the media type of a file, as words. Without a charset text counts as ASCII (RFC 2046 section 4.1.2), and what else is in it
+// would be shown as other letters.
+func typeOf(a Attachment) []string {
+	t := safeType(a.ContentType)
+	if strings.HasPrefix(t, "text/") && !octets.IsASCII(a.Data) && utf8.Valid(a.Data) {
+		return []string{t + ";", "charset=utf-8"}
+	}
+	return []string{t}
 }
 
 // safeType lets through a plain media type. A message or multipart may not travel in base64 (RFC 2046

@@ -182,6 +182,54 @@ func FuzzCompose(f *testing.F) {
 	})
 }
 
+// TestTextFiles: a text that travels as a file says what its letters are.
+func TestTextFiles(t *testing.T) {
+	for _, c := range []struct{ kind, data, want string }{
+		{"text/plain", "Grüße", "text/plain; charset=utf-8"},
+		{"text/csv", "名,前", "text/csv; charset=utf-8"},
+		{"text/plain", "plain", "text/plain"},
+		{"text/plain", "Gr\xfc\xdfe", "text/plain"}, // in some other charset
+		{"application/pdf", "Grüße", "application/pdf"},
+	} {
+		letter := string(Compose(draft(func(d *Draft) { d.Attachments = []Attachment{{Filename: "f", ContentType: c.kind, Data: []byte(c.data)}} })))
+		if !strings.Contains(letter, "\r\nContent-Type: "+c.want+"\r\nContent-Disposition: attachment;") {
+			t.Errorf("%s %q: %s", c.kind, c.data, letter)
+		}
+	}
+}
+
+// TestRoom: what is set aside for words, mailboxes and files is at least what they take.
+func TestRoom(t *testing.T) {
+	room := func(d *Draft) int {
+		n := headerRoom + len(d.Cc)*mailboxRoom + wordsSize(d.Text) + wordsSize(d.HTML)
+		for _, a := range d.Attachments {
+			n += encodedSize(len(a.Data))
+		}
+		return n
+	}
+	for _, text := range []string{
+		" \n", "\t\n", " \r\n", "\n", "\r", "=", "é", "\x00", "x", "xxxxxxxxxx ", " ", "日本語\n", "=\n", "a =b\tc \n \n",
+	} {
+		for _, n := range []int{1, 75, 76, 77, 50_000} {
+			d := draft(func(d *Draft) { d.Text, d.HTML = strings.Repeat(text, n), strings.Repeat(text, n) })
+			if got := len(Compose(d)); got > room(d) {
+				t.Errorf("%d times %q: %d octets, room for %d", n, text, got, room(d))
+			}
+		}
+	}
+	long := draft(func(d *Draft) {
+		for range maxAlike {
+			d.Cc = append(d.Cc, mailbox{strings.Repeat("Ü", 100), address.Address{Local: strings.Repeat("l", 64), Domain: strings.Repeat("d", 180) + ".test"}})
+		}
+		for _, size := range []int{0, 1, 56, 57, 58, 100_000} {
+			d.Attachments = append(d.Attachments, Attachment{Filename: strings.Repeat("ä", 127), ContentType: "text/plain", ContentID: strings.Repeat("c", 500), Data: make([]byte, size)})
+		}
+	})
+	if got := len(Compose(long)); got > room(long) {
+		t.Errorf("with many recipients and files: %d octets, room for %d", got, room(long))
+	}
+}
+
 // TestThreadTopic: the topic is the subject of the customer's own first letter, whatever the answer's subject has in front.
 func TestThreadTopic(t *testing.T) {
 	for subject, want := range map[string]string{

@@ -124,7 +124,7 @@ func (w *Worker) attach(ctx context.Context, l *lease, c *content, d *Draft, sig
 		if err != nil {
 			return nil, err
 		}
-		room := w.cfg.LetterBytes - headerRoom - len(list)*omittedRoom - wordsSize(d.Text) - wordsSize(d.HTML)
+		room := w.cfg.LetterBytes - headerRoom - len(d.Cc)*mailboxRoom - len(list)*omittedRoom - wordsSize(d.Text) - wordsSize(d.HTML)
 		take, omit = chooseAttachments(list, referred(d.HTML), room)
 	}
 	weight := int64(2 * (len(d.Text) + len(d.HTML)))

@@ -114,10 +114,11 @@ func attachmentData(ctx context.Context, db querier, organisation int32, c *cont
 	return data, nil
 }
 
-// What a letter needs besides: the header with its signatures, and the header of each part.
+// What a letter needs besides: the header with its signatures, each mailbox in Cc, and the header of each part.
 const (
-	headerRoom = 8 << 10
-	partRoom   = 2 << 10
+	headerRoom  = 8 << 10
+	mailboxRoom = 1 << 10
+	partRoom    = 2 << 10
 )
 
 // encodedSize bounds the octets of an attachment in a letter.
@@ -125,13 +126,14 @@ func encodedSize(size int) int {
 	return (size+base64Line-1)/base64Line*(base64Line/3*4+len("\r\n")) + partRoom
 }
 
-// wordsSize bounds the octets of a text in quoted-printable.
+// wordsSize bounds the octets of a text in quoted-printable, where white space before the end of a line is encoded.
 func wordsSize(text string) int {
 	n := partRoom
 	for i := 0; i < len(text); i++ {
-		if c := text[i]; c < ' ' || c >= 0x7f || c == '=' {
+		switch c := text[i]; {
+		case c < ' ', c >= 0x7f, c == '=', c == ' ' && i+1 < len(text) && text[i+1] < ' ':
 			n += 3
-		} else {
+		default:
 			n++
 		}
 	}
