@@ -369,6 +369,12 @@ func TestProblems(t *testing.T) {
 	if g := d.do(405, ask{method: "DELETE", path: "/v1/tickets/tkt_1"}); g.header.Get("Allow") != "GET, HEAD, PATCH" {
 		t.Errorf("Allow: %q", g.header.Get("Allow"))
 	}
+	if g := d.do(405, ask{method: "POST", path: "/v1/relay"}); g.header.Get("Allow") != "GET, HEAD, PUT" {
+		t.Errorf("Allow: %q", g.header.Get("Allow"))
+	}
+	if g := d.do(405, ask{path: "/v1/suppressions/a@b.test"}); g.header.Get("Allow") != "DELETE" {
+		t.Errorf("Allow: %q", g.header.Get("Allow"))
+	}
 	if g := d.do(200, ask{method: "HEAD", path: "/v1/tickets/tkt_1"}); len(g.raw) != 0 || g.header.Get("ETag") == "" {
 		t.Errorf("HEAD: %v %q", g.header, g.raw)
 	}

@@ -86,9 +86,16 @@ func (a *API) done(r *request, method string, status int, took time.Duration) {
 		"status", status, "ms", took.Milliseconds())
 }
 
-// noteRoute remembers which route was taken.
+// noteRoute remembers which route was taken, and decodes what its path names: the router takes the path as it was sent, so that a
+// slash within an address, written %2F, does not part it.
 func noteRoute(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		vars := mux.Vars(r)
+		for name, value := range vars {
+			if decoded, err := url.PathUnescape(value); err == nil {
+				vars[name] = decoded
+			}
+		}
 		if pattern, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
 			requestOf(r.Context()).pattern = pattern
 		}
@@ -102,7 +109,7 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{"GET", "HEAD", "POST", "PATCH"} {
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 		try := r.Clone(r.Context())
 		if try.Method = method; method == "HEAD" {
 			try.Method = "GET"

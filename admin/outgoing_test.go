@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,13 @@ func (d *desk) outgoingOperations() {
 	d.do(403, ask{method: "DELETE", path: "/v1/suppressions/gone@client.test", rights: ticketing.AgentRights})
 	d.do(200, ask{method: "DELETE", path: "/v1/suppressions/Gone@client.test", rights: admin})
 	d.do(404, ask{method: "DELETE", path: "/v1/suppressions/gone@client.test", rights: admin})
+	for _, to := range []string{"a/b@client.test", "50%@client.test", "a%2fb@client.test", `"a b"@client.test`, "jürgen@client.test"} {
+		_, err := d.pool.Exec(context.Background(), `INSERT INTO suppressions (organisation_id, address, reason, active) VALUES ($1, $2, 'user_unknown', true)`, d.org, to)
+		d.must(err)
+		if g := d.do(200, ask{method: "DELETE", path: "/v1/suppressions/" + url.PathEscape(to), rights: admin}); g.text("address") != to {
+			d.t.Errorf("lifted %s: %s", to, g.raw)
+		}
+	}
 	d.relayOperations()
 }
 

@@ -69,7 +69,7 @@ func New(cfg Config) *API {
 	a := &API{
 		service: cfg.Service, directory: cfg.Directory, queue: cfg.Queue, intake: cfg.Intake, domainDNS: cfg.DomainDNS, log: cfg.Log, clock: cfg.Clock,
 		metrics: newMetrics(cfg.Registerer), downloads: make(chan struct{}, maxDownloads),
-		router: mux.NewRouter().SkipClean(true),
+		router: mux.NewRouter().SkipClean(true).UseEncodedPath(),
 	}
 	a.huma = humamux.New(a.router, humaConfig())
 	a.router.Use(noteRoute)
