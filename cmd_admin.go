@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"mxdesk/internal/id"
 	"mxdesk/internal/postgres"
+	"mxdesk/internal/selfcheck"
 	"mxdesk/migrations"
 	"mxdesk/outbound"
 	"mxdesk/ticketing"
@@ -49,6 +52,9 @@ func (e *environment) withDatabase(dev bool, f func(context.Context, *database) 
 		return err
 	}
 	defer d.pool.Close()
+	if err := sameSchema(ctx, d.pool); err != nil {
+		return err
+	}
 	if d.directory, err = ticketing.NewDirectory(ctx, d.pool, log); err != nil {
 		return err
 	}
@@ -57,6 +63,23 @@ func (e *environment) withDatabase(dev bool, f func(context.Context, *database) 
 		return err
 	}
 	return f(ctx, d)
+}
+
+// sameSchema looks whether the database answers, and is one that this program can work on.
+func sameSchema(ctx context.Context, pool *pgxpool.Pool) error {
+	version, err := migrations.Version(ctx, pool)
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return fmt.Errorf("the database does not answer; look whether mxdesk serve and PostgreSQL run: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, line := range selfcheck.Schema(version, migrations.Latest()) {
+		if line.Level != selfcheck.OK {
+			return fmt.Errorf("%s: %s", line.Text, line.Do)
+		}
+	}
+	return nil
 }
 
 type migrateCmd struct{}

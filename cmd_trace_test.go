@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"mxdesk/internal/id"
+	"mxdesk/migrations"
 	"mxdesk/ticketing"
 )
 
@@ -66,5 +68,21 @@ func TestTraceJSON(t *testing.T) {
 	sent := d.send("bob@a.test")[0]
 	if out, err := d.run("queue", "show", "--json", sent); err != nil || !strings.Contains(out, `"Attempts": 0`) || !strings.Contains(out, `"Log": []`) {
 		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// TestOtherSchema: on a database of another release a command says so and touches nothing, and one that is away is told of.
+func TestOtherSchema(t *testing.T) {
+	d := newDesk(t)
+	d.do(func(ctx context.Context, db *database) error {
+		_, err := db.pool.Exec(ctx, "DELETE FROM schema_migrations WHERE version = $1", migrations.Latest())
+		return err
+	})
+	if _, err := d.run("queue", "list"); err == nil || !strings.Contains(err.Error(), "mxdesk migrate") {
+		t.Errorf("an older database: %v", err)
+	}
+	t.Setenv("MXDESK_DATABASE_URL", "host="+t.TempDir()+" user=x")
+	if _, err := d.run("queue", "list"); err == nil || !strings.Contains(err.Error(), "look whether mxdesk serve and PostgreSQL run") {
+		t.Errorf("no database: %v", err)
 	}
 }

@@ -25,7 +25,7 @@ import (
 func PoolConfig(url string, size int) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", err) // pgx leaves the password out
+		return nil, fmt.Errorf("database URL: %w", withoutSecrets(err))
 	}
 	cfg.MaxConns = int32(size)
 	cfg.MaxConnLifetime = 30 * time.Minute
@@ -45,6 +45,24 @@ func PoolConfig(url string, size int) (*pgxpool.Config, error) {
 	conn.RuntimeParams["timezone"] = "UTC"
 	cfg.AfterConnect = setGuards
 	return cfg, nil
+}
+
+// errUnreadable says nothing of the URL: what cannot be read may have its password anywhere.
+var errUnreadable = errors.New("it cannot be read; in user name and password, every character but letters and digits must be written as % and two hex digits")
+
+// withoutSecrets leaves of an error what cannot hold a part of the password. pgx masks that as well as it can, which is not always.
+func withoutSecrets(err error) error {
+	parse, ok := errors.AsType[*pgconn.ParseConfigError](err)
+	if !ok {
+		return err
+	}
+	bare := *parse
+	bare.ConnString = ""
+	_, why, _ := strings.Cut(bare.Error(), "``: ")
+	if why == "" || strings.HasPrefix(why, "failed to parse as ") {
+		return errUnreadable
+	}
+	return errors.New(why)
 }
 
 // setGuards lets the server end a transaction that was forgotten, before its snapshot keeps the

@@ -30,8 +30,13 @@ func TestPoolConfig(t *testing.T) {
 	if c := cfg.ConnConfig; c.ConnectTimeout != 5*time.Second || c.RuntimeParams["application_name"] != "mxdesk" {
 		t.Errorf("defaults: %v %v", c.ConnectTimeout, c.RuntimeParams)
 	}
-	if _, err := PoolConfig("postgres://u:secret@a:port/d", 7); err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("error %v, want one without the password", err)
+	for url, why := range map[string]string{
+		"postgres://u:secret@a:port/d": "invalid port", "postgres://u:top@secret@:a/%zz": "hex digits", "postgres://u:top%secret@a/d": "hex digits",
+		"host=a password='secret": "hex digits", "postgres://u:secret@a/d?sslmode=strange": "sslmode", "postgres://u:secret@a/d?pool_max_conns=x": "pool_max_conns",
+	} {
+		if _, err := PoolConfig(url, 7); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: error %v, want one of %s and without the password", url, err, why)
+		}
 	}
 }
 
