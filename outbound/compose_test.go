@@ -191,7 +191,9 @@ func TestTextFiles(t *testing.T) {
 		{"text/plain", "Gr\xfc\xdfe", "text/plain"}, // in some other charset
 		{"application/pdf", "Grüße", "application/pdf"},
 	} {
-		letter := string(Compose(draft(func(d *Draft) { d.Attachments = []Attachment{{Filename: "f", ContentType: c.kind, Data: []byte(c.data)}} })))
+		letter := string(Compose(draft(func(d *Draft) {
+			d.Attachments = []Attachment{{Filename: "f", ContentType: c.kind, Data: []byte(c.data)}}
+		})))
 		if !strings.Contains(letter, "\r\nContent-Type: "+c.want+"\r\nContent-Disposition: attachment;") {
 			t.Errorf("%s %q: %s", c.kind, c.data, letter)
 		}
