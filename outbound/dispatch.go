@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -147,9 +148,11 @@ type choice struct {
 // have not proved themselves: were there no such bound, a hundred sites that take connections and say nothing would hold all
 // there are.
 func choose(list []pendingLane, crowded map[string]bool, free, probes int) choice {
+	list = slices.DeleteFunc(slices.Clone(list), func(l pendingLane) bool { return !l.Ready || crowded[l.Lane] })
+	later := unprobed(list, probes)
 	c := choice{proven: map[string]struct{}{}}
 	for _, l := range list {
-		if !l.Ready || crowded[l.Lane] || !l.Proven && probes <= 0 {
+		if later[l.Lane] {
 			continue
 		}
 		if len(c.ready) == free {
@@ -159,14 +162,24 @@ func choose(list []pendingLane, crowded map[string]bool, free, probes int) choic
 		c.ready = append(c.ready, l.Lane)
 		if l.Proven {
 			c.proven[l.Lane] = struct{}{}
-		} else {
-			probes--
 		}
 		if l.Fresh {
 			c.fresh = append(c.fresh, l.Lane)
 		}
 	}
 	return c
+}
+
+// unprobed names the lanes that have not proved themselves and are more than the probes. New lanes go first, then those that were
+// left alone longest: else a hundred that stay unproven would keep those with names behind theirs waiting for ever.
+func unprobed(list []pendingLane, probes int) map[string]bool {
+	list = slices.DeleteFunc(slices.Clone(list), func(l pendingLane) bool { return l.Proven })
+	slices.SortStableFunc(list, func(a, b pendingLane) int { return cmp.Compare(a.Used, b.Used) })
+	out := map[string]bool{}
+	for _, l := range list[min(max(probes, 0), len(list)):] {
+		out[l.Lane] = true
+	}
+	return out
 }
 
 // start claims from the lanes and starts the jobs. ctx ends a claim only before it is made, so that

@@ -33,7 +33,8 @@ SELECT p.lane,
        p.next_at <= now() AND (l.lane IS NULL OR l.next_at <= now() AND NOT l.paused
            AND l.inflight < CASE WHEN l.fail_streak > 0 THEN 1 ELSE l.max_inflight END) AS ready,
        l.lane IS NULL AS fresh,
-       coalesce(l.fail_streak = 0 AND l.max_inflight > 2, false) AS proven
+       coalesce(l.fail_streak = 0 AND l.max_inflight > 2, false) AS proven,
+       coalesce(extract(epoch FROM l.changed_at), 0)::float8 AS used
   FROM (SELECT lane, next_at FROM pending LIMIT $2) p
   LEFT JOIN lanes l ON l.lane = p.lane
  ORDER BY p.lane`
@@ -41,8 +42,9 @@ SELECT p.lane,
 type pendingLane struct {
 	Lane   string
 	Ready  bool
-	Fresh  bool // it has no row yet
-	Proven bool // its site took letters of late without trouble: it has more than the connections that each lane begins with
+	Fresh  bool    // it has no row yet
+	Proven bool    // its site took letters of late without trouble: it has more than the connections that each lane begins with
+	Used   float64 // when a batch of it last began or ended, in seconds since 1970; 0: never
 }
 
 // pending lists up to limit lanes that hold deliveries, in the order of their names, behind after.
