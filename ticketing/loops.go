@@ -36,7 +36,7 @@ func (s *scene) may(t *Ticket, p *Participant, words guard.Print) bool {
 		return true
 	case v.Stopped == guard.AddressVolume:
 		total.tripped = total.tripped || v.First
-		if p.line.Tell(s.now) { // of the tickets that it stops each says so
+		if p.line.Tell(s.now) || v.First { // of the tickets that it stops each says so, to the system address the first
 			s.stopped(t, p, v)
 		}
 		if v.First && p.Role == StaffRole { // who waits for mail must know that none comes
@@ -66,7 +66,7 @@ func (s *scene) total(a address.Address) *sentTo {
 // stopped tells, in the ticket and to the system address, of a guard that keeps mail back from a participant.
 func (s *scene) stopped(t *Ticket, p *Participant, v guard.Verdict) {
 	s.touch(p)
-	s.tellOfLoop(t, p.Address, v.Stopped, stoppedWords(p, v), true)
+	s.tellOfLoop(t, p.Address, v.Stopped, stoppedWords(p, v), v.First)
 }
 
 func stoppedWords(p *Participant, v guard.Verdict) string {

@@ -284,9 +284,11 @@ func TestAddressVolumeIsShared(t *testing.T) {
 	for i := range 32 {
 		d.must(mail{from: fmt.Sprintf("c%d@client.test", i), to: []string{support}, subject: "x", text: "hello"})
 	}
-	notices, told := 0, 0
+	notices, told, operator := 0, 0, 0
 	for _, s := range d.sentMail() {
 		switch {
+		case s.To == "operator@system.test" && s.Template == templateLoop:
+			operator++
 		case s.To == k.key && s.Template == templateLoop:
 			told++
 			if !strings.Contains(s.Text, "letters to one address") || !strings.Contains(s.Text, "about all tickets") {
@@ -295,6 +297,9 @@ func TestAddressVolumeIsShared(t *testing.T) {
 		case s.To == k.key:
 			notices++
 		}
+	}
+	if operator != 1 {
+		t.Errorf("the system address is told %d times of one loop, want once", operator)
 	}
 	if told != 1 {
 		t.Errorf("she is told %d times that she is told no more, want once", told)
@@ -433,5 +438,30 @@ func TestSystemAddressIsToldOnce(t *testing.T) {
 		if told != want || len(d.loopEvents()) != 5 {
 			t.Errorf("%q was told %d times, want %d; events %q", address, told, want, d.loopEvents())
 		}
+	}
+}
+
+// Two photographs without a word, both named as a telephone names all, are two letters.
+func TestPicturesAreNotTheSameLetter(t *testing.T) {
+	d := newDesk(t)
+	d.rules("")
+	d.must(mail{from: "carl@client.test", to: []string{support}, subject: "The lift", text: "hello"})
+	ack := to(t, d.sentMail(), "carl@client.test")
+	picture := func(data string) int {
+		d.later(20 * time.Second)
+		d.must(mail{
+			from: "carl@client.test", to: []string{ack.ReplyTo}, subject: "Re: The lift",
+			header: "MIME-Version: 1.0\r\nContent-Type: image/jpeg; name=image0.jpeg\r\nContent-Disposition: attachment; filename=image0.jpeg\r\n", text: data,
+		})
+		notices := 0
+		for _, s := range d.sentMail() {
+			if s.To == "anna@staff.test" {
+				notices++
+			}
+		}
+		return notices
+	}
+	if first, second, again := picture("the door"), picture("the cable"), picture("the cable"); first != 1 || second != 1 || again != 0 {
+		t.Errorf("notices %d, %d and %d of the same again; %v", first, second, again, d.loopEvents())
 	}
 }

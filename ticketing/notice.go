@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"fmt"
 	"strings"
 
 	"mxdesk/internal/address"
@@ -126,7 +127,7 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		m.Shared = shared
 		s.addLinks(t, &m, v, h)
 		mail.message = s.write(t, m, tpl, v)
-		mail.words = s.exactly(mail.message, h.entry.Body)
+		mail.words = s.exactly(mail.message, s.contents(h.entry))
 		h.written[w] = mail
 	}
 	m := &s.messages[mail.message]
@@ -327,6 +328,18 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 	if s.may(t, p, s.exactly(message, "")) {
 		s.deliver(message, p)
 	}
+}
+
+// contents is what an entry made here says: its words, and its files, whose names say little.
+func (s *scene) contents(e Entry) string {
+	var b strings.Builder
+	b.WriteString(e.Body)
+	for _, a := range s.attachments {
+		if a.entry == e.ID {
+			fmt.Fprintf(&b, " %x", a.SHA256)
+		}
+	}
+	return b.String()
 }
 
 // exactly is the print of a message of the world, with the words that it tells of: an acknowledgement does not repeat them.
