@@ -178,3 +178,46 @@ func TestMailProgramUnsubscribes(t *testing.T) {
 		})
 	}
 }
+
+// However many reports of one failure come at once, its ticket and owner hear of one.
+func TestReportsAtOnceAreToldOnce(t *testing.T) {
+	d := newDesk(t)
+	d.must(mail{from: "carl@client.test", to: []string{support}, subject: "Question", text: "hello"})
+	if _, err := d.service.Change(t.Context(), Actor{Organisation: d.org.ID, Name: "test"}, 1, 0, Patch{Owner: &d.anna}); err != nil {
+		t.Fatal(err)
+	}
+	path, _ := d.pathOf("carl@client.test")
+	errs := make(chan error)
+	const reports = 12
+	for i := range reports {
+		m := mail{
+			from: fmt.Sprintf("MAILER-DAEMON@mx%d.test", i), null: true, to: []string{path.String()}, subject: "Undelivered Mail",
+			header: report("delivery-status"), text: fmt.Sprintf(deliveryReport, "failed", "5.2.2"),
+		}
+		go func() {
+			_, err := d.deliver(m)
+			errs <- err
+		}()
+	}
+	for range reports {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	failures := 0
+	for _, e := range d.entries(1) {
+		if e == "event: delivery.failed" {
+			failures++
+		}
+	}
+	told := 0
+	for _, s := range d.sentMail() {
+		if s.Template == "delivery.failed/staff" {
+			told++
+		}
+	}
+	var counted int
+	if err := d.pool.QueryRow(t.Context(), `SELECT cardinality(failed_at) FROM suppressions`).Scan(&counted); err != nil || failures != 1 || told != 1 || counted != 1 {
+		t.Errorf("%d events, %d letters to the owner, counted %d times, %v", failures, told, counted, err)
+	}
+}
