@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/id"
 )
@@ -463,5 +466,59 @@ func TestPicturesAreNotTheSameLetter(t *testing.T) {
 	}
 	if first, second, again := picture("the door"), picture("the cable"), picture("the cable"); first != 1 || second != 1 || again != 0 {
 		t.Errorf("notices %d, %d and %d of the same again; %v", first, second, again, d.loopEvents())
+	}
+}
+
+// Two nodes that take letters of one address at the same time answer no more of them than one node would, and no more that say
+// the same.
+func TestBudgetHoldsOnTwoNodes(t *testing.T) {
+	d := newDesk(t)
+	d.rules(answersAll)
+	second, err := NewIntake(IntakeConfig{
+		Pool: d.pool, Directory: d.dir, Queue: d.queue, Log: d.intake.log, Metrics: prometheus.NewRegistry(), Clock: d.clock, Hostname: "MX2.host.test", Writers: 4,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { second.Run(running) }) //nolint:errcheck // it returns nil
+	t.Cleanup(func() { stop(); wg.Wait() })
+	for _, c := range []struct {
+		from string
+		same bool
+		most int
+	}{{"carl@client.test", false, 5}, {"dora@client.test", true, 1}} {
+		d.must(mail{from: c.from, to: []string{support}, subject: "First", text: "Hello."})
+		d.sentMail()
+		d.later(time.Hour)
+		const letters = 40
+		errs := make(chan error)
+		for i := range letters {
+			words := "It is broken " + strings.Repeat("x", i+1)
+			if c.same {
+				words = "It is broken."
+			}
+			l := mail{from: c.from, to: []string{support}, subject: "Question", text: words}.letter(d.clock())
+			node := []*Intake{d.intake, second}[i%2]
+			go func() {
+				_, err := node.Deliver(context.Background(), l)
+				errs <- err
+			}()
+		}
+		for range letters {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		answers := 0
+		for _, s := range d.sentMail() {
+			if s.To == c.from {
+				answers++
+			}
+		}
+		if answers != c.most {
+			t.Errorf("%s had %d automatic answers at once, want %d", c.from, answers, c.most)
+		}
 	}
 }

@@ -44,12 +44,16 @@ WHERE l.outcome = 'held'
 ORDER BY l.organisation_id, l.letter_id
 FOR UPDATE OF l`
 
-const sqlSelectCorrespondents = `
+// Locked in the order of their keys: two nodes that take letters of one address at once would each give it the whole budget of
+// automatic answers, and both answer the same words.
+const sqlLockCorrespondents = `
 SELECT a.organisation_id, a.address, a.written, a.person_id, p.name, p.kind = 'staff', p.state = 'inactive',
        a.auto_count, a.auto_since, a.auto_day_count, a.auto_day_since, a.guard
 FROM unnest($1::integer[], $2::text[]) AS w(organisation_id, address)
 JOIN person_addresses a ON a.organisation_id = w.organisation_id AND a.address = w.address
-JOIN people p ON p.organisation_id = a.organisation_id AND p.person_id = a.person_id`
+JOIN people p ON p.organisation_id = a.organisation_id AND p.person_id = a.person_id
+ORDER BY a.organisation_id, a.address
+FOR NO KEY UPDATE OF a`
 
 // The ticket of a delivery, whether it is under way or done.
 const sqlSelectReturned = `
@@ -136,7 +140,7 @@ func (w *world) load(ctx context.Context, q querier, want *wanted, begin bool) e
 	}
 	if len(want.addresses) > 0 {
 		keys := slices.Collect(maps.Keys(want.addresses))
-		b.Queue(sqlSelectCorrespondents,
+		b.Queue(sqlLockCorrespondents,
 			column(keys, func(k addressKey) int32 { return k.organisation }),
 			column(keys, func(k addressKey) string { return k.key })).Query(w.scanCorrespondents)
 	}
