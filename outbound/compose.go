@@ -20,7 +20,8 @@ import (
 // a letter that is sent again after a broken connection is the same letter.
 type Draft struct {
 	ID           id.ID  // of the delivery, or of the message that several share: for the boundaries
-	Organisation string // its name, for List-Id
+	Organisation string // its name, and
+	ListDomain   string // its domain, for List-Id
 	FromName     string
 	From         address.Address
 	ToName       string
@@ -118,7 +119,7 @@ func (c *composer) header() {
 		h.field("X-Auto-Response-Suppress", "All")
 	}
 	if d.Unsubscribe {
-		h.field("List-Id", append(phrase(d.Organisation), "<tickets."+d.From.Domain+">")...)
+		h.field("List-Id", append(phrase(d.Organisation), "<tickets."+d.ListDomain+">")...)
 		h.unsubscribe(d)
 	}
 	h.field("MIME-Version", "1.0")

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func draft(change func(*Draft)) *Draft {
 	d := &Draft{
-		ID: id.ID{1, 2, 3}, Organisation: "Desk & Co", FromName: "Desk", From: testFrom,
+		ID: id.ID{1, 2, 3}, Organisation: "Desk & Co", ListDomain: testDomain, FromName: "Desk", From: testFrom,
 		To: address.Address{Local: "bob", Domain: "example.com"}, ToName: "Bob",
 		ReplyTo: address.Address{Local: "help+7.2.abcdefghijklmnop", Domain: testDomain},
 		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MessageID: "7.x.y@desk.test", Thread: [16]byte{7}, Subject: "Printer on fire", Text: "Hello Bob,\n\nwe are on it.\n",
@@ -229,6 +229,32 @@ func TestRoom(t *testing.T) {
 	})
 	if got := len(Compose(long)); got > room(long) {
 		t.Errorf("with many recipients and files: %d octets, room for %d", got, room(long))
+	}
+}
+
+// TestOneListOfAnOrganisation: a filter on List-Id finds all its letters, whichever of its domains they come from.
+func TestOneListOfAnOrganisation(t *testing.T) {
+	x := newWorld(t)
+	x.exec(`INSERT INTO domains (organisation_id, domain, created_at) VALUES ($1, 'a-later.test', now() + interval '1 hour')`, testOrg)
+	lists := map[string]string{}
+	w := x.worker(script(func(l *Letter) Attempt {
+		r, err := mail.CreateReader(bytes.NewReader(l.Body))
+		if err != nil {
+			t.Error(err)
+			return taken
+		}
+		lists[l.From.Domain] = r.Header.Get("List-Id")
+		return taken
+	}))
+	for _, domain := range []string{testDomain, "a-later.test"} {
+		m := x.message("bob@x.test")
+		m.From.Domain, m.Deliveries[0].Unsubscribe = domain, true
+		x.enqueue(m)
+	}
+	x.round(w)
+	const want = "Desk <tickets." + testDomain + ">"
+	if len(lists) != 2 || lists[testDomain] != want || lists["a-later.test"] != want {
+		t.Errorf("lists %v", lists)
 	}
 }
 

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -11,10 +12,11 @@ import (
 
 // identity is what an organisation signs with, at one of its domains.
 type identity struct {
-	name   string
-	signer *address.Signer
-	keys   []Key
-	signed bool // no letter may leave unsigned
+	name       string
+	listDomain string // the one domain that List-Id names
+	signer     *address.Signer
+	keys       []Key
+	signed     bool // no letter may leave unsigned
 }
 
 // unsigned is the error for a letter of a domain that demands a signature (require_dkim) and has no key that signs. It is
@@ -67,7 +69,7 @@ func (d *directory) find(ctx context.Context, number int32, domain string) (iden
 	if id, ok := d.known[key]; ok {
 		return id, nil
 	}
-	name, secret, err := organisation(ctx, d.db, number)
+	name, secret, first, err := organisation(ctx, d.db, number)
 	if err != nil {
 		return identity{}, err
 	}
@@ -82,7 +84,7 @@ func (d *directory) find(ctx context.Context, number int32, domain string) (iden
 	if len(keys) == 0 {
 		d.log.Warn("no DKIM key signs", "organisation", number, "domain", domain, "letters_wait", required)
 	}
-	id := identity{name: name, signer: address.NewSigner(secret), keys: keys, signed: required}
+	id := identity{name: name, listDomain: cmp.Or(first, domain), signer: address.NewSigner(secret), keys: keys, signed: required}
 	if len(d.known) >= maxKnown {
 		d.known = nil
 	}

@@ -29,7 +29,7 @@ func (w *Worker) compose(ctx context.Context, l *lease, c *content) (_ *Letter, 
 		return nil, nil, err
 	}
 	d := &Draft{
-		ID: l.DeliveryID, Organisation: who.name, FromName: c.FromName, From: from, ToName: l.RecipientName, To: to,
+		ID: l.DeliveryID, Organisation: who.name, ListDomain: who.listDomain, FromName: c.FromName, From: from, ToName: l.RecipientName, To: to,
 		Date: l.CreatedAt, MessageID: l.RFCMessageID, References: splitIDs(l.Refs), Automatic: c.AutoSubmitted,
 		Unsubscribe: l.Unsubscribe, Subject: c.Subject, Text: c.BodyText, HTML: c.BodyHTML,
 	}

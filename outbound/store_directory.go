@@ -17,20 +17,23 @@ func revision(ctx context.Context, db querier) (n int64, err error) {
 	return n, nil
 }
 
-const sqlOrganisation = `SELECT name, address_key FROM organisations WHERE organisation_id = $1`
+// sqlOrganisation: the oldest domain names the organisation's letters, whichever they come from.
+const sqlOrganisation = `
+SELECT name, address_key, coalesce((SELECT domain FROM domains WHERE organisation_id = $1 ORDER BY created_at, domain LIMIT 1), '')
+  FROM organisations WHERE organisation_id = $1`
 
 // errNoOrganisation: it was deleted while its letters waited.
 var errNoOrganisation = errors.New("no such organisation")
 
-func organisation(ctx context.Context, db querier, number int32) (name string, addressKey []byte, err error) {
-	err = db.QueryRow(ctx, sqlOrganisation, number).Scan(&name, &addressKey)
+func organisation(ctx context.Context, db querier, number int32) (name string, addressKey []byte, domain string, err error) {
+	err = db.QueryRow(ctx, sqlOrganisation, number).Scan(&name, &addressKey, &domain)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNoOrganisation
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("load organisation %d: %w", number, err)
+		return "", nil, "", fmt.Errorf("load organisation %d: %w", number, err)
 	}
-	return name, addressKey, nil
+	return name, addressKey, domain, nil
 }
 
 const sqlRequiresDKIM = `SELECT require_dkim FROM domains WHERE organisation_id = $1 AND domain = $2`
