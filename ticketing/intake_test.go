@@ -309,6 +309,33 @@ func TestAutoresponseBudget(t *testing.T) {
 	}
 }
 
+// Five in any five minutes, not five in each of those that follow each other.
+func TestAutoresponseBudgetSlides(t *testing.T) {
+	d := newDesk(t)
+	letter := 0
+	write := func(letters int) (acks int) {
+		for range letters {
+			letter++
+			d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "x", text: strings.Repeat("x", letter)})
+		}
+		for _, m := range d.sentMail() {
+			if m.To == "carl@client.test" {
+				acks++
+			}
+		}
+		return acks
+	}
+	first := write(1)
+	d.later(4*time.Minute + 50*time.Second)
+	second := write(6)
+	d.later(20 * time.Second)
+	third := write(6)
+	d.later(4*time.Minute + 40*time.Second)
+	if fourth := write(6); first != 1 || second != 4 || third != 1 || fourth != 4 {
+		t.Errorf("acknowledgements %d, %d, %d and %d, want 1, 4, 1 and 4", first, second, third, fourth)
+	}
+}
+
 func TestOneOfOurOwnLettersComesBack(t *testing.T) {
 	d := newDesk(t)
 	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "x", text: "hello"})

@@ -211,7 +211,9 @@ func (d *decider) loop(set Settings) guard.Guard {
 			return g
 		}
 	}
-	if b := c.Auto.at(d.now); b.Count >= set.AutoPerFiveMinutes || b.DayCount >= set.AutoPerDay {
+	// The counter begins anew every five minutes; what is remembered of the last letters tells of any five minutes.
+	b, lately := c.Auto.at(d.now), c.memory.AnsweredWithin(d.now, budgetShort)
+	if max(b.Count, lately) >= set.AutoPerFiveMinutes || b.DayCount >= set.AutoPerDay {
 		return guard.AnswerBudget
 	}
 	return ""

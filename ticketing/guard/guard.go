@@ -39,7 +39,7 @@ func (v Verdict) May() bool { return v.Stopped == "" }
 
 const (
 	twiceWindow = 5 * time.Minute
-	sentLetters = 4 // whose words are remembered: machines answer each other in turns, too
+	sentLetters = 10 // whose words are remembered: as many as the first bucket holds
 	maxChain    = 20
 	chainWindow = 24 * time.Hour // a chain that rested that long is at an end
 

@@ -135,6 +135,36 @@ func TestSameLetterTwice(t *testing.T) {
 	}
 }
 
+// As many different letters as a bucket holds may go between: the first does not go again before its time.
+func TestSameLetterAfterManyOthers(t *testing.T) {
+	for others := range TicketLimits[0].Letters {
+		var l Line
+		for i := range 1 + others {
+			if v := l.Send(start.Add(time.Duration(i)*time.Second), Print(i+1)); !v.May() {
+				t.Fatalf("letter %d: %+v", i+1, v)
+			}
+		}
+		l = ReadLine(l.Stored())
+		if v := l.Send(start.Add(twiceWindow-time.Second), 1); v.Stopped != Twice {
+			t.Errorf("behind %d others: %+v", others, v)
+		}
+	}
+}
+
+// However they lie in time, no more are answered within a span than were in it.
+func TestAnswersWithin(t *testing.T) {
+	var m Memory
+	for i, at := range []time.Duration{0, 4 * time.Minute, 4*time.Minute + 30*time.Second, 5 * time.Minute} {
+		m.Answered(start.Add(at), Letter{Words: Print(i + 1)}, Print(i+10))
+	}
+	m = ReadMemory(m.Stored())
+	for after, want := range map[time.Duration]int{5 * time.Minute: 3, 9*time.Minute - time.Second: 3, 9 * time.Minute: 2, 10 * time.Minute: 0} {
+		if n := m.AnsweredWithin(start.Add(after), 5*time.Minute); n != want {
+			t.Errorf("%d answers within five minutes before %v, want %d", n, after, want)
+		}
+	}
+}
+
 func TestChain(t *testing.T) {
 	var l Line
 	now := start

@@ -3,7 +3,7 @@ package guard
 import "time"
 
 const (
-	heardLetters = 6
+	heardLetters = 6 // more than the answers of five minutes
 	saidLetters  = 2
 	memoryWindow = 24 * time.Hour
 	sameSoon     = 5 * time.Minute
@@ -59,6 +59,16 @@ func (m *Memory) Judge(now time.Time, l Letter) Guard {
 // reflex tells whether the letter answers our last one faster than a person reads.
 func (m *Memory) reflex(now time.Time, l Letter) bool {
 	return l.Answers && !m.said[0].at.IsZero() && now.Sub(m.said[0].at) < reflexWithin
+}
+
+// AnsweredWithin is how many letters were answered in the span before now, as far as it is remembered: heardLetters at most.
+func (m *Memory) AnsweredWithin(now time.Time, span time.Duration) (n int) {
+	for _, h := range m.heard {
+		if !h.at.IsZero() && now.Sub(h.at) < span {
+			n++
+		}
+	}
+	return n
 }
 
 // Answered notes that the letter was answered, and how the answer begins.
