@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
+	"mxdesk/internal/pace"
 )
 
 // How long a delivery is tried, and when its delay is told.
@@ -124,19 +126,21 @@ func (q *Queue) Full() bool { return q.full.Load() }
 // Run tells the other nodes of hints, at most ten times a second, and follows what organisations decide about their
 // mail and how much of it waits, until ctx ends. Errors are not its business: the others poll, and who delivers looks again.
 func (q *Queue) Run(ctx context.Context) error {
-	pause, poll, full := time.NewTicker(announceEvery), time.NewTicker(relayPoll), time.NewTicker(fullPoll)
+	var counting sync.WaitGroup
+	defer counting.Wait()
+	counting.Go(func() { // a million rows take their time, for which nothing else is to wait
+		for range pace.AtOnce(ctx, fullPoll) {
+			_ = q.lookWhetherFull(ctx)
+		}
+	})
+	pause, poll := time.NewTicker(announceEvery), time.NewTicker(relayPoll)
 	defer pause.Stop()
 	defer poll.Stop()
-	defer full.Stop()
 	_ = q.refreshRelays(ctx, relayPoll)
-	_ = q.lookWhetherFull(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-full.C:
-			_ = q.lookWhetherFull(ctx)
-			continue
 		case <-poll.C:
 			_ = q.refreshRelays(ctx, relayPoll)
 			continue

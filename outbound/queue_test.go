@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -213,6 +214,39 @@ func TestFull(t *testing.T) {
 	if err := x.q.lookWhetherFull(x.ctx); err != nil || x.q.Full() {
 		t.Errorf("without a limit: full %v, %v", x.q.Full(), err)
 	}
+}
+
+// TestFullHoldsNothingUp: while it takes long to count what waits, other nodes hear of hints all the same.
+func TestFullHoldsNothingUp(t *testing.T) {
+	x := newWorld(t)
+	q := NewQueue(x.pool, QueueConfig{MaxWaiting: 3})
+	tx, err := x.pool.Begin(x.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(x.ctx) }()
+	if _, err := tx.Exec(x.ctx, `LOCK TABLE deliveries`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, patience)
+	defer cancel()
+	heard := make(chan string, 10)
+	var running sync.WaitGroup
+	running.Go(func() { _ = listen(ctx, x.pool, func(node string) { heard <- node }) })
+	running.Go(func() { _ = q.Run(ctx) })
+	for _, want := range []string{"", q.node.String()} { // the first: now it listens
+		select {
+		case node := <-heard:
+			if node != want {
+				t.Errorf("heard of %q, want %q", node, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("nobody hears of a hint")
+		}
+		q.Hint()
+	}
+	cancel()
+	running.Wait()
 }
 
 // TestHold: a grace period ends by itself or is cut short by "seen"; a hold by hand ends by hand.
