@@ -35,23 +35,26 @@ type settings struct {
 type MailSettings struct {
 	IncludeAttachments bool `json:"include_attachments" doc:"Attachments and pictures travel with mails; else they are named, with a link where the server has public pages"`
 	AttachmentLinkDays int  `json:"attachment_link_days" doc:"How long links to attachments work"`
+	FromNameForAll     bool `json:"from_name_for_all" doc:"Mails with the words of a person have the name of the support address too, not the person's"`
 	OneMailToAll       bool `json:"one_mail_to_all" doc:"The customers of a ticket get one mail with all of them in To and Cc, not one each; one whose address is not ASCII still gets his own"`
 }
 
 func wireMail(s ticketing.Settings) MailSettings {
-	return MailSettings{s.IncludeAttachments, s.AttachmentLinkDays, s.OneMailToAll}
+	return MailSettings{s.IncludeAttachments, s.AttachmentLinkDays, s.FromNameForAll, s.OneMailToAll}
 }
 
 // MailSettingsPatch changes MailSettings.
 type MailSettingsPatch struct {
 	IncludeAttachments optional[bool] `json:"include_attachments" required:"false" nullable:"true"`
 	AttachmentLinkDays optional[int]  `json:"attachment_link_days" required:"false" nullable:"true" minimum:"1" maximum:"3650"`
+	FromNameForAll     optional[bool] `json:"from_name_for_all" required:"false" nullable:"true"`
 	OneMailToAll       optional[bool] `json:"one_mail_to_all" required:"false" nullable:"true"`
 }
 
 func (p MailSettingsPatch) into(c ticketing.SettingsChange) {
 	into(c, "include_attachments", p.IncludeAttachments)
 	into(c, "attachment_link_days", p.AttachmentLinkDays)
+	into(c, "from_name_for_all", p.FromNameForAll)
 	into(c, "one_mail_to_all", p.OneMailToAll)
 }
 

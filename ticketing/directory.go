@@ -114,6 +114,7 @@ type Settings struct {
 	AutoPerDay         int
 	IncludeAttachments bool     // attachments travel with notifications
 	AttachmentLinkDays int      // how long links to attachments work
+	FromNameForAll     bool     // mails with the words of a person have the name of the support address too
 	OneMailToAll       bool     // the customers of a ticket get one mail with all of them in To and Cc, not one each
 	HoldDMARCReject    bool     // hold what a DMARC policy of reject asks to refuse
 	DMARCExempt        []string // addresses and domains whose DMARC failure counts for nothing
@@ -139,6 +140,7 @@ type settingsPatch struct {
 	AutoPerDay         *int      `json:"auto_per_day"`
 	IncludeAttachments *bool     `json:"include_attachments"`
 	AttachmentLinkDays *int      `json:"attachment_link_days"`
+	FromNameForAll     *bool     `json:"from_name_for_all"`
 	OneMailToAll       *bool     `json:"one_mail_to_all"`
 	HoldDMARCReject    *bool     `json:"hold_dmarc_reject"`
 	DMARCExempt        *[]string `json:"dmarc_exempt"`
@@ -187,6 +189,7 @@ func (s Settings) with(p settingsPatch) Settings {
 	set(&s.AutoPerDay, p.AutoPerDay)
 	set(&s.IncludeAttachments, p.IncludeAttachments)
 	set(&s.AttachmentLinkDays, p.AttachmentLinkDays)
+	set(&s.FromNameForAll, p.FromNameForAll)
 	set(&s.OneMailToAll, p.OneMailToAll)
 	set(&s.HoldDMARCReject, p.HoldDMARCReject)
 	set(&s.DMARCExempt, p.DMARCExempt)

@@ -487,3 +487,28 @@ func TestOrganisationsAreApart(t *testing.T) {
 		t.Errorf("other organisation: %d tickets, %v; want 2", len(list), err)
 	}
 }
+
+// With from_name_for_all no person's name stands before the support address.
+func TestFromNameForAll(t *testing.T) {
+	for settings, want := range map[string]struct{ staff, customer string }{
+		`{"staff_proof": "token"}`:                            {"Carl", "Anna Agent"},
+		`{"staff_proof": "token", "from_name_for_all": true}`: {"Example", "Example"},
+	} {
+		d := newDesk(t)
+		d.set(settings)
+		d.must(mail{from: "Carl <carl@client.test>", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+		mails := d.sentMail()
+		told := to(t, mails, "anna@staff.test")
+		if told.FromName != want.staff {
+			t.Errorf("%s: staff are told by %q, want %q", settings, told.FromName, want.staff)
+		}
+		if ack := to(t, mails, "carl@client.test"); ack.FromName != "Example" {
+			t.Errorf("%s: acknowledged by %q", settings, ack.FromName)
+		}
+		d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question", text: "An answer."})
+		answer := to(t, d.sentMail(), "carl@client.test")
+		if answer.FromName != want.customer || answer.Auto != "" {
+			t.Errorf("%s: answered by %q, want %q", settings, answer.FromName, want.customer)
+		}
+	}
+}

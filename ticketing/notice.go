@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -151,7 +152,9 @@ func (s *scene) noticeMessage(t *Ticket, h happening, n notify.Notice) outbound.
 		m.AutoSubmitted = ""
 	}
 	if personal(h) && !n.Answer {
-		m.FromName = h.entry.AuthorName
+		if m.FromName = h.entry.AuthorName; s.category(t).Settings.FromNameForAll {
+			m.FromName = s.supportName(t)
+		}
 		m.AttachEntry = s.category(t).Settings.IncludeAttachments
 	}
 	if n.Audience == notify.ToStaff && s.doubtful(h.entry) {
@@ -210,12 +213,7 @@ func (s *scene) write(t *Ticket, m outbound.Message, tpl *template.Template, v *
 	if m.ID.IsZero() {
 		m.ID = id.New()
 	}
-	if m.FromName == "" {
-		m.FromName = from.DisplayName
-	}
-	if m.FromName == "" {
-		m.FromName = s.org.Name
-	}
+	m.FromName = cmp.Or(m.FromName, s.supportName(t))
 	m.Subject, m.Text, m.HTML = tpl.Render(v)
 	s.messages = append(s.messages, m)
 	return len(s.messages) - 1
@@ -262,6 +260,11 @@ func (s *scene) supportAddressOf(t *Ticket) *SupportAddress {
 	// Every support address is gone: write from where the ticket came in.
 	a, _ := address.Parse(t.SupportAddress)
 	return &SupportAddress{Address: a, Category: s.category(t), Settings: s.category(t).Settings}
+}
+
+// supportName is what stands before that address where no person's name does.
+func (s *scene) supportName(t *Ticket) string {
+	return cmp.Or(s.supportAddressOf(t).DisplayName, s.org.Name)
 }
 
 // threadRoot stands first in the References of all letters about the ticket. It does not change when the ticket is moved.
