@@ -40,12 +40,15 @@ func printDelivery(w io.Writer, d ticketing.TracedDelivery) {
 	}
 	fmt.Fprintln(w)
 	for _, a := range d.Log {
-		code := ""
+		code, tls := "", a.TLS
 		if a.Code != 0 {
 			code = strconv.Itoa(a.Code)
+			if tls == "" && a.IP != "" {
+				tls = "plaintext"
+			}
 		}
 		fmt.Fprintf(w, "  %s  attempt %d: %s %q, %d ms\n", stamp(a.At), a.Number,
-			spaced(string(a.Result), a.Reason, a.Host, a.IP, a.TLS, a.TLSPolicy, code, a.Enhanced), a.Reply, a.TookMS)
+			spaced(string(a.Result), a.Reason, a.Host, a.IP, tls, a.TLSPolicy, code, a.Enhanced), a.Reply, a.TookMS)
 	}
 }
 

@@ -18,7 +18,14 @@ func TestTrace(t *testing.T) {
 	d.receive(1, "carl@b.test", "1.a@b.test")
 	d.receive(1, "forger@b.test", "carl@b.test") // a Message-ID that is somebody's address
 	d.receive(1, "eve@b.test", `we"ird,id@b.test`)
+	var returnPath string
+	d.do(func(_ context.Context, db *database) error {
+		delivery, err := id.Parse(sent)
+		returnPath = db.directory.Organisations()[0].Signer.ReturnPath("desk.test", delivery).String()
+		return err
+	})
 	for what, want := range map[string]string{
+		returnPath: "bob@a.test", "<" + returnPath + ">": "bob@a.test",
 		sent: "bob@a.test", "dlv_" + sent: "bob@a.test", "bob@a.test": sent, "<Bob@A.test>": sent,
 		"1.a@b.test": "<carl@b.test>", "<1.a@b.test>": "<carl@b.test>", `we"ird,id@b.test`: "<eve@b.test>",
 		"carl@b.test": "<carl@b.test>", "<carl@b.test>": "<forger@b.test>",

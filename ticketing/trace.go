@@ -82,6 +82,9 @@ func (s *Service) traceWritten(ctx context.Context, f *Found, o *Organisation, w
 		if err != nil {
 			return nil
 		}
+		if delivery, ok := o.Signer.ParseReturnPath(a); ok { // as the log of the remote host has it
+			return s.traceDelivery(ctx, f, delivery)
+		}
 		return s.traceAddress(ctx, f, a)
 	}
 	asMessageID := func() error { return s.traceMessageID(ctx, f, o, bare) }
