@@ -24,6 +24,7 @@ type job struct {
 	conn     Connection
 	rest     []lease // not yet attempted
 	unsent   []result
+	noRoom   bool // at the site
 	lane     laneResult
 	stopping <-chan struct{}
 	log      *slog.Logger
@@ -145,7 +146,8 @@ func (j *job) settleAll(ctx context.Context, group []lease, list []Attempt) (usa
 		untried := a.Untried || ctx.Err() != nil && a.Result == ResultDeferred
 		usable = usable && !a.Site && !untried
 		if untried || i > 0 && a.Site && a.Result == ResultDeferred {
-			j.unsent = append(j.unsent, result{lease: group[i], undo: true})
+			j.noRoom = j.noRoom || a.Untried
+			j.giveBack(group[i])
 			continue
 		}
 		if ctx.Err() == nil {
@@ -225,10 +227,20 @@ func (j *job) report(r result) {
 	j.w.recorder.in <- report{owner: j.batch.owner, results: []result{r}}
 }
 
+// giveBack returns a delivery to the queue as if it had never been claimed. If it found no room it keeps its place in the lane, before
+// all that came later; else it may have a part in what went wrong, and lets the others go first.
+func (j *job) giveBack(l lease) {
+	r := result{lease: l, undo: true}
+	if j.noRoom {
+		r.decision.delay = min(-time.Since(l.CreatedAt), 0)
+	}
+	j.unsent = append(j.unsent, r)
+}
+
 // finish gives back what was not attempted and the batch's place in its lane, in one transaction.
 func (j *job) finish() {
 	for _, l := range j.rest {
-		j.unsent = append(j.unsent, result{lease: l, undo: true})
+		j.giveBack(l)
 	}
 	j.w.recorder.in <- report{owner: j.batch.owner, results: j.unsent, lane: &j.lane}
 }

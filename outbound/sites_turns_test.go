@@ -3,9 +3,11 @@ package outbound
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	reports "mxdesk/internal/report"
 	"mxdesk/internal/smtptest"
@@ -188,4 +190,34 @@ func idleOf(s *SMTP) (n, counted int) {
 		n += len(list)
 	}
 	return n, s.idle.count
+}
+
+// TestPlaceIsKept: letters that found no room at their site keep their place in the lane.
+func TestPlaceIsKept(t *testing.T) {
+	x := newWorld(t)
+	for i := range 4 {
+		ids := x.send(fmt.Sprintf("u%d@x.test", i))
+		x.exec(`UPDATE deliveries SET created_at = now() - $2::interval, next_at = now() - $2::interval WHERE delivery_id = $1`, ids[0], time.Duration(10-i)*time.Minute)
+	}
+	x.exec(`INSERT INTO lanes (lane, max_inflight) VALUES ('x.test', 1)`)
+	var order []string
+	full := true
+	w := NewWorker(x.q, WorkerConfig{BatchSize: 2, Log: slog.New(slog.DiscardHandler), Transport: script(func(l *Letter) Attempt {
+		if full {
+			full = false
+			return Attempt{Result: ResultDeferred, Untried: true}
+		}
+		order = append(order, l.To.Local)
+		return taken
+	})})
+	for range 3 {
+		x.round(w)
+	}
+	if len(order) != 4 {
+		t.Fatalf("sent %q", order)
+	}
+	slices.Sort(order[:2]) // in one batch letters have no order
+	if want := []string{"u0", "u1"}; !slices.Equal(order[:2], want) {
+		t.Errorf("sent in the order %q", order)
+	}
 }
