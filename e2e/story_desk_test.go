@@ -43,7 +43,8 @@ func TestTicketFromFirstLetterToLast(t *testing.T) {
 	fromAnna := func(to, text string) { w.staff.send(t, "anna@"+staffDomain, to, text) }
 
 	// Carl asks. He hears that his letter arrived, and Anna hears of the ticket.
-	fromCarl(d.support(), write(carl, d.support(), "Printer on fire", "It burns. What shall I do?"))
+	const conversation = "AdxOoJ7pMDEyMzQ1Njc4OTo7PD0+Pw=="
+	fromCarl(d.support(), write(carl, d.support(), "Printer on fire", "It burns. What shall I do?", "Thread-Index: "+conversation))
 	ack := carlsBox.await(t, d.name, 1)
 	if ack.get("Auto-Submitted") != "auto-replied" || !strings.Contains(ack.get("Subject"), "Printer on fire") {
 		t.Errorf("acknowledgement: Auto-Submitted %q, Subject %q", ack.get("Auto-Submitted"), ack.get("Subject"))
@@ -63,6 +64,11 @@ func TestTicketFromFirstLetterToLast(t *testing.T) {
 	reply := carlsBox.await(t, d.name, 2)
 	if !strings.Contains(reply.text, "Pull the plug.") || reply.get("Auto-Submitted") != "" || !strings.Contains(reply.address(t, "From").Name, "Anna Agent") {
 		t.Errorf("the reply: From %q, Auto-Submitted %q:\n%s", reply.get("From"), reply.get("Auto-Submitted"), reply.text)
+	}
+	for _, l := range []letter{ack, notice, reply} {
+		if l.get("Thread-Index") != conversation || l.get("Thread-Topic") != "Printer on fire" {
+			t.Errorf("not in Carl's conversation: Thread-Index %q, Thread-Topic %q", l.get("Thread-Index"), l.get("Thread-Topic"))
+		}
 	}
 	if !threaded(reply, ack) {
 		t.Errorf("the reply does not refer to the acknowledgement:\n%s", reply.raw)

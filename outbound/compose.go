@@ -32,7 +32,7 @@ type Draft struct {
 	MessageID    string   // without brackets, as are
 	References   []string // the ids the recipient has seen, oldest first
 	Ticket       int64    // 0: about none
-	Thread       [16]byte // its number for Outlook; zero: none
+	Thread       []byte   // its Thread-Index, for Outlook; nil: none
 	Automatic    string   // value of Auto-Submitted, "" for the words of a person
 	Unsubscribe  bool
 	Shared       bool   // several get the very same letter

@@ -26,7 +26,7 @@ func draft(change func(*Draft)) *Draft {
 		ID: id.ID{1, 2, 3}, Organisation: "Desk & Co", ListDomain: testDomain, FromName: "Desk", From: testFrom,
 		To: address.Address{Local: "bob", Domain: "example.com"}, ToName: "Bob",
 		ReplyTo: address.Address{Local: "help+7.2.abcdefghijklmnop", Domain: testDomain},
-		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MessageID: "7.x.y@desk.test", Thread: [16]byte{7}, Subject: "Printer on fire", Text: "Hello Bob,\n\nwe are on it.\n",
+		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MessageID: "7.x.y@desk.test", Thread: newThread([16]byte{7}), Subject: "Printer on fire", Text: "Hello Bob,\n\nwe are on it.\n",
 	}
 	change(d)
 	return d
@@ -61,7 +61,7 @@ func drafts() map[string]*Draft {
 		}),
 		"empty": draft(func(d *Draft) {
 			d.FromName, d.ToName, d.Subject, d.Text, d.ReplyTo = "", "", " \t\r\n", "", address.Address{}
-			d.Thread = [16]byte{}
+			d.Thread = nil
 			d.Unsubscribe = true
 		}),
 		"encoded word": draft(func(d *Draft) { d.Subject, d.FromName = "=?utf-8?q?x?= and more", "=?utf-8?b?eA==?=" }),

@@ -77,7 +77,10 @@ func addressDraft(d *Draft, l *lease, c *content, signer *address.Signer) error 
 	if l.TicketNumber == 0 {
 		return nil
 	}
-	d.Ticket, d.Thread = l.TicketNumber, signer.Thread(l.TicketNumber)
+	d.Ticket, d.Thread = l.TicketNumber, c.ThreadIndex
+	if d.Thread == nil {
+		d.Thread = newThread(signer.Thread(l.TicketNumber))
+	}
 	if ref.Participant != 0 || c.SharedWith != "" {
 		d.ReplyTo = signer.Ticket(d.From, ref)
 	}

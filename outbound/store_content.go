@@ -17,8 +17,9 @@ const sqlContents = `
 SELECT message_id IS NOT NULL AS found, coalesce(ticket_number, 0) AS ticket_number, entry_id, coalesce(from_name, '') AS from_name,
        coalesce(from_address, '') AS from_address, coalesce(auto_submitted, '') AS auto_submitted,
        coalesce(subject, '') AS subject, coalesce(body_text, '') AS body_text, coalesce(body_html, '') AS body_html,
-       coalesce(attach_entry, false) AS attach_entry, coalesce(shared_with, '') AS shared_with, links_until
-  FROM (SELECT r.n, m.message_id, m.ticket_number, m.entry_id, m.from_name, m.from_address, m.auto_submitted, m.subject,
+       coalesce(attach_entry, false) AS attach_entry, coalesce(shared_with, '') AS shared_with, links_until,
+       (SELECT t.thread_index FROM tickets t WHERE t.organisation_id = c.organisation_id AND t.number = c.ticket_number) AS thread_index
+  FROM (SELECT r.n, r.organisation_id, m.message_id, m.ticket_number, m.entry_id, m.from_name, m.from_address, m.auto_submitted, m.subject,
                m.body_text, m.body_html, m.attach_entry, m.shared_with, m.links_until,
                sum(coalesce(octet_length(m.body_text) + octet_length(m.body_html), 0)) OVER (ORDER BY r.n) AS total
           FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY AS r (organisation_id, message_id, n)
@@ -40,6 +41,7 @@ type content struct {
 	AttachEntry   bool
 	SharedWith    string // not "": all deliveries of the message carry the same bytes
 	LinksUntil    *time.Time
+	ThreadIndex   []byte // of the letter that opened the ticket; nil: it had none
 }
 
 // loadBytes bounds the text that one batch holds in memory, unless a single letter is larger.

@@ -55,7 +55,7 @@ func (d *decider) open(to *SupportAddress, follows *Ticket) error {
 	requester := d.asCustomer()
 	t := &Ticket{
 		Organisation: d.org.ID, Number: number, Subject: d.subject, Status: New, Priority: "normal", Via: "email",
-		Category: to.Category.ID, SupportAddress: to.Address.Key(), Requester: requester.Person,
+		Category: to.Category.ID, SupportAddress: to.Address.Key(), Requester: requester.Person, threadIndex: d.content.ThreadIndex,
 	}
 	if t.Subject == "" {
 		t.Subject = noSubject

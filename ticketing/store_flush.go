@@ -65,13 +65,13 @@ WHERE a.organisation_id = w.organisation_id AND a.address = w.address`
 
 const sqlInsertTickets = `
 INSERT INTO tickets (organisation_id, number, subject, status, priority, via, category_id, support_address, requester_id, owner_id,
-                     created_at, updated_at, closed_at, due_at, follows, tags, minutes_spent)
+                     created_at, updated_at, closed_at, due_at, follows, tags, minutes_spent, thread_index)
 SELECT organisation_id, number, subject, status, priority, via, category_id, support_address, requester_id, owner_id,
-       at, at, closed_at, due_at, NULLIF(follows, 0), string_to_array(tags, ' '), minutes_spent
+       at, at, closed_at, due_at, NULLIF(follows, 0), string_to_array(tags, ' '), minutes_spent, thread_index
 FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[], $9::uuid[], $10::uuid[],
-            $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::text[], $16::integer[])
+            $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::text[], $16::integer[], $17::bytea[])
      AS w(organisation_id, number, subject, status, priority, via, category_id, support_address, requester_id, owner_id,
-          at, closed_at, due_at, follows, tags, minutes_spent)`
+          at, closed_at, due_at, follows, tags, minutes_spent, thread_index)`
 
 const sqlUpdateTickets = `
 UPDATE tickets t SET
@@ -207,7 +207,8 @@ func (w *world) queueTicketRows(b *pgx.Batch) {
 			column(rows, func(t *Ticket) *time.Time { return t.DueAt }),
 			column(rows, func(t *Ticket) int64 { return t.Follows }),
 			column(rows, tagColumn),
-			column(rows, func(t *Ticket) int32 { return int32(t.MinutesSpent) }))
+			column(rows, func(t *Ticket) int32 { return int32(t.MinutesSpent) }),
+			column(rows, func(t *Ticket) []byte { return t.threadIndex }))
 	}
 	if rows := w.changed; len(rows) > 0 {
 		b.Queue(sqlUpdateTickets,

@@ -122,6 +122,7 @@ type Ticket struct {
 	Participants   []*Participant
 
 	fresh, dirty bool
+	threadIndex  []byte // of the letter that opens it; not loaded
 }
 
 // Status is the status of a ticket.

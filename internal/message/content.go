@@ -36,6 +36,9 @@ type Content struct {
 	InReplyTo  []string // ids without brackets, header order, no doubles
 	References []string
 	ThreadRefs []string // candidates for the parent, nearest first
+	// ThreadIndex is what names the conversation in a Thread-Index field, its first 22 octets ([MS-OXOMSG] section 2.2.1.3); nil
+	// if the letter has none.
+	ThreadIndex []byte
 
 	Date    time.Time // zero if none or unreadable; its own offset kept
 	From    []Mailbox // every mailbox of every From field

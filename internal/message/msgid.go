@@ -1,6 +1,7 @@
 package message
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 )
@@ -99,4 +100,21 @@ func threadRefs(inReplyTo, references []string, own string) []string {
 		add(id)
 	}
 	return refs
+}
+
+// parseThreadIndex reads the beginning of a Thread-Index field: an octet that is 1, five of the time at which the conversation
+// began, and sixteen that name it. What is no such field is none.
+func parseThreadIndex(v []byte) []byte {
+	const octets, digits = 22, 32 // 24 octets are encoded in 32 digits without padding
+	var text []byte
+	for _, c := range v[:min(len(v), 4*digits)] {
+		if len(text) < digits && c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			text = append(text, c)
+		}
+	}
+	b, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil || len(b) < octets || b[0] != 1 {
+		return nil
+	}
+	return b[:octets:octets]
 }

@@ -98,6 +98,7 @@ func (r *reader) fields(h header, d *decoder) {
 	c.InReplyTo = parseIDs(bytes.Join(h.all("In-Reply-To"), []byte(" ")))
 	c.References = parseIDs(bytes.Join(h.all("References"), []byte(" ")))
 	c.ThreadRefs = threadRefs(c.InReplyTo, c.References, c.MessageID)
+	c.ThreadIndex = parseThreadIndex(h.get("Thread-Index"))
 	c.Date = r.date(h)
 	list := func(name string) (all []Mailbox) {
 		for _, v := range h.all(name) {
