@@ -230,7 +230,9 @@ func (c *checked) domain(domain string, records []dnscheck.Record) {
 		words := slices.DeleteFunc([]string{statusWords[r.Status], r.Text}, func(s string) bool { return s == "" })
 		c.report.Add(check, level, "see mxdesk dns "+domain, "%s at %s: %s", r.About, r.Name, strings.Join(words, ": "))
 	}
-	c.report.Add(check, selfcheck.OK, "", "%d of %d records are as they should be", right, len(records))
+	if right > 0 || len(records) == 0 {
+		c.report.Add(check, selfcheck.OK, "", "%d of %d records are as they should be", right, len(records))
+	}
 }
 
 func levelOf(r dnscheck.Record) selfcheck.Level {

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/singleflight"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/id"
@@ -34,6 +36,9 @@ type Directory struct {
 	log    *slog.Logger
 	guards *guards
 	now    atomic.Pointer[snapshot]
+
+	refreshing sync.Mutex
+	looks      singleflight.Group
 }
 
 // snapshot is one state of the directory; it is never changed, only replaced.
@@ -231,6 +236,8 @@ func (d *Directory) Run(ctx context.Context) error {
 func (d *Directory) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	d.refreshing.Lock()
+	defer d.refreshing.Unlock()
 	old := d.now.Load()
 	revision, err := selectRevision(ctx, d.pool)
 	if err != nil || revision == old.revision {
@@ -264,6 +271,17 @@ func (d *Directory) Refresh(ctx context.Context) error {
 	}
 	d.now.Store(next)
 	return nil
+}
+
+// latest looks whether anything changed since the last time, for who is about to say no for good. Those who ask at one time
+// share one look.
+func (d *Directory) latest(ctx context.Context) (changed bool, err error) {
+	before := d.now.Load()
+	_, err, _ = d.looks.Do("", func() (any, error) { return nil, d.Refresh(context.WithoutCancel(ctx)) })
+	if err != nil {
+		return false, fmt.Errorf("look for changes: %w", err)
+	}
+	return d.now.Load() != before, nil
 }
 
 // Organisation returns the organisation with that id, or nil.

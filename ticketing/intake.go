@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -107,8 +108,20 @@ type job struct {
 }
 
 // CheckRecipient says whether a letter from sender may go to recipient. Support addresses and signatures are
-// checked in memory; only a right signature costs a question to the database.
+// checked in memory; a right signature costs a question to the database, and so does a no: the address may have been made a
+// moment ago.
 func (in *Intake) CheckRecipient(ctx context.Context, sender, recipient address.Address) error {
+	no := in.checkRecipient(ctx, sender, recipient)
+	if !errors.Is(no, message.ErrNotOurDomain) && !errors.Is(no, message.ErrNoSuchRecipient) {
+		return no
+	}
+	if changed, err := in.directory.latest(ctx); err != nil || !changed {
+		return cmp.Or(err, no)
+	}
+	return in.checkRecipient(ctx, sender, recipient)
+}
+
+func (in *Intake) checkRecipient(ctx context.Context, sender, recipient address.Address) error {
 	org := in.serving(recipient)
 	if org == nil {
 		return message.ErrNotOurDomain

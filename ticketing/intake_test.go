@@ -3,6 +3,8 @@ package ticketing
 import (
 	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 
 	"mxdesk/internal/id"
 	"mxdesk/internal/message"
+	"mxdesk/outbound"
 )
 
 // The main job as one story: a letter opens a ticket, staff answer by mail, the customer answers, the ticket closes and
@@ -242,6 +245,38 @@ func TestCheckRecipient(t *testing.T) {
 		if err := d.intake.CheckRecipient(context.Background(), sender, bare(c.to)); err != c.want {
 			t.Errorf("%s from <%s>: %v, want %v", c.to, c.sender, err, c.want)
 		}
+	}
+}
+
+// An organisation, or an address of one, that was made a moment ago by another node is not refused; while the database
+// is away nobody is.
+func TestCheckNewRecipient(t *testing.T) {
+	d := newDesk(t)
+	sender := bare("a@b.test")
+	check := func(to string) error { return d.intake.CheckRecipient(t.Context(), sender, bare(to)) }
+	if err := check("help@new.test"); err != message.ErrNotOurDomain {
+		t.Errorf("before it is made: %v", err)
+	}
+	other, err := NewDirectory(t.Context(), d.pool, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := NewService(d.pool, other, outbound.NewQueue(d.pool, outbound.QueueConfig{}), d.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := elsewhere.CreateOrganisation(t.Context(), NewOrganisation{Name: "New", Address: "help@new.test"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := check("help@new.test"); err != nil {
+		t.Errorf("when it is made: %v", err)
+	}
+	if err := check("nobody@new.test"); err != message.ErrNoSuchRecipient {
+		t.Errorf("another address there: %v", err)
+	}
+	d.pool.Close()
+	if err := check("help@newer.test"); err == nil || errors.Is(err, message.ErrNotOurDomain) {
+		t.Errorf("while the database is away: %v", err)
 	}
 }
 
