@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -20,9 +21,14 @@ func (s *server) ownAddresses() *route.Own {
 }
 
 // here is where letters to a domain of ours can be handed in: at this machine's own listener.
-func (s *server) here(domain string) (at netip.AddrPort, ok bool) {
-	if s.directory.ByDomain(domain) == nil || len(s.listening) == 0 {
-		return at, false
+func (s *server) here(ctx context.Context, domain string) (at netip.AddrPort, err error) {
+	switch org, err := s.directory.Serving(ctx, domain); {
+	case err != nil:
+		return at, err
+	case org == nil:
+		return at, route.ErrNotServed
+	case len(s.listening) == 0:
+		return at, errors.New("another process of this server takes letters")
 	}
 	at = s.listening[0]
 	switch ip := at.Addr(); {
@@ -31,7 +37,7 @@ func (s *server) here(domain string) (at netip.AddrPort, ok bool) {
 	case ip.IsUnspecified():
 		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
 	}
-	return at, true
+	return at, nil
 }
 
 // tcpAddresses are the addresses of listeners, without those of Unix sockets.

@@ -284,6 +284,17 @@ func (d *Directory) latest(ctx context.Context) (changed bool, err error) {
 	return d.now.Load() != before, nil
 }
 
+// Serving is ByDomain for who is about to say no for good: it looks for changes before it returns nil.
+func (d *Directory) Serving(ctx context.Context, domain string) (*Organisation, error) {
+	if o := d.ByDomain(domain); o != nil {
+		return o, nil
+	}
+	if _, err := d.latest(ctx); err != nil {
+		return nil, err
+	}
+	return d.ByDomain(domain), nil
+}
+
 // Organisation returns the organisation with that id, or nil.
 func (d *Directory) Organisation(organisation int32) *Organisation {
 	return d.now.Load().organisations[organisation]

@@ -81,9 +81,9 @@ type Router struct {
 	AllowPrivate bool     // for tests and closed networks: deliver to any address
 	Port         uint16   // where MX hosts listen; 0 is 25
 
-	// Here is where this server itself takes letters for a domain, if it does. They go there when the best mail host of the domain
-	// is this server: two organisations here may write to each other. nil: it takes none.
-	Here func(domain string) (at netip.AddrPort, ok bool)
+	// Here is where this server itself takes letters for a domain; ErrNotServed: nowhere; another error: nowhere now. They go
+	// there when the best mail host of the domain is this server: two organisations here may write to each other. nil: it takes none.
+	Here func(ctx context.Context, domain string) (at netip.AddrPort, err error)
 
 	// MTASTS finds the MTA-STS policy of a domain; an error means that it is not known whether there is one. nil: none has.
 	MTASTS func(ctx context.Context, domain string) (mtasts.Policy, error)
@@ -128,8 +128,8 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 		return nil, unknown("no MX record of the domain names a host", nil)
 	}
 	hosts, err := r.choose(exchangers, r.resolve(ctx, exchangers), authentic)
-	if errors.Is(err, errLoop) {
-		return r.here(domain, err)
+	if errors.Is(err, ErrNotServed) {
+		return r.here(ctx, domain, err)
 	}
 	if err != nil {
 		return nil, err
@@ -210,24 +210,27 @@ func (r *Router) isOwn(ip netip.Addr) bool {
 	return r.Own.Has(netip.AddrPortFrom(ip, cmp.Or(r.Port, smtpPort)))
 }
 
-// errLoop is the cause of errors of domains whose best mail host is this server.
-var errLoop = errors.New("the domain is not served here")
+// ErrNotServed is the cause of errors of domains whose best mail host is this server, which takes no letters for them.
+var ErrNotServed = errors.New("the domain is not served here")
 
 func loops() *Error {
 	return &Error{
 		Permanent: true, Reason: bounce.Loop, Status: "5.4.6",
-		Text: "mail for the domain comes back to ourselves: its best mail host is this server, which has no mailboxes", Err: errLoop,
+		Text: "mail for the domain comes back to ourselves: its best mail host is this server, which has no mailboxes", Err: ErrNotServed,
 	}
 }
 
-// here is this server as the host of a domain that it serves, else the error.
-func (r *Router) here(domain string, loop error) ([]Host, error) {
+// here is this server as the host of a domain that it serves, else loop, the error.
+func (r *Router) here(ctx context.Context, domain string, loop error) ([]Host, error) {
 	if r.Here == nil {
 		return nil, loop
 	}
-	at, ok := r.Here(domain)
-	if !ok {
+	at, err := r.Here(ctx, domain)
+	switch {
+	case errors.Is(err, ErrNotServed):
 		return nil, loop
+	case err != nil:
+		return nil, unreachable("the best mail host of the domain is this server, which cannot tell now whether it serves it", err)
 	}
 	h := r.host(cmp.Or(slices.Concat(r.Names, []string{domain})...), []netip.Addr{at.Addr()})
 	h.Port, h.Trusted = at.Port(), true

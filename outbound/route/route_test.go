@@ -191,10 +191,13 @@ func TestHere(t *testing.T) {
 	at := netip.MustParseAddrPort("127.0.0.1:2525")
 	r := Router{
 		Names: []string{"mail.desk.test"},
-		Here:  func(domain string) (netip.AddrPort, bool) { return at, domain != "other.test" },
+		Here: func(_ context.Context, domain string) (netip.AddrPort, error) {
+			return at, map[string]error{"other.test": ErrNotServed, "unclear.test": errors.New("the database is away")}[domain]
+		},
 		Resolver: dns.Fake{
 			"here.test":      {MX: []dns.MX{{Preference: 10, Host: "mail.desk.test"}, {Preference: 20, Host: "backup.test"}}},
 			"other.test":     {MX: []dns.MX{{Preference: 10, Host: "mail.desk.test"}}},
+			"unclear.test":   {MX: []dns.MX{{Preference: 10, Host: "mail.desk.test"}}},
 			"elsewhere.test": {MX: []dns.MX{{Preference: 10, Host: "backup.test"}, {Preference: 20, Host: "mail.desk.test"}}},
 			"mail.desk.test": {A: []string{"203.0.113.9"}},
 			"backup.test":    {A: []string{"203.0.113.10"}},
@@ -206,12 +209,16 @@ func TestHere(t *testing.T) {
 		hosts, err := r.Hosts(t.Context(), domain)
 		switch {
 		case !want.IsValid():
-			if !errors.Is(err, errLoop) {
+			if !errors.Is(err, ErrNotServed) {
 				t.Errorf("%s: %v, %v", domain, hosts, err)
 			}
 		case err != nil || len(hosts) != 1 || netip.AddrPortFrom(hosts[0].Addresses[0], hosts[0].Port) != want || hosts[0].Trusted != (want == at):
 			t.Errorf("%s: %+v, %v", domain, hosts, err)
 		}
+	}
+	var e *Error
+	if _, err := r.Hosts(t.Context(), "unclear.test"); !errors.As(err, &e) || e.Permanent || errors.Is(err, ErrNotServed) {
+		t.Errorf("when it is not known whether it is served here: %v", err)
 	}
 }
 
