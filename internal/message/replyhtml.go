@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 )
@@ -18,6 +19,9 @@ const (
 // sent again. It is "" when the HTML does not begin with these words, or when it cannot be told: the text is then all there is.
 // Every element that it opens is closed. Without pictures those that are attached to the letter are left out.
 func ReplyHTML(src, reply string, pictures bool) string {
+	if src == "" {
+		return ""
+	}
 	c := htmlCutter{z: html.NewTokenizer(strings.NewReader(src)), want: wordsOf(reply), pictures: pictures}
 	for c.state == cutting {
 		c.next()
@@ -31,43 +35,61 @@ func ReplyHTML(src, reply string, pictures bool) string {
 	return strings.TrimSpace(c.out.String())
 }
 
-// character is a letter or digit of a text. Where end is not 0 it begins something that HTML shows otherwise, or not at all: the target
-// of a link, the name of a picture, the number of an item; that ends before end.
-type character struct {
-	r   rune
-	end int
+// words reads the letters and digits of a text, one after the other. Some stand for what HTML shows otherwise, or not at all: the
+// target of a link, the name of a picture, the number of an item. These may be left out.
+type words struct {
+	text      string
+	at        int  // where it looks next
+	size      int  // of the letter or digit there; 0: not looked for yet
+	until     int  // where what may be left out ends; -1: nothing may
+	first     bool // nothing of it was read
+	lineStart bool
 }
 
-// wordsOf are the letters and digits of a text.
-func wordsOf(text string) []character {
-	var list []character
-	mark, until := 0, -1 // what stands in brackets now: where it began, and where in the text it ends
-	lineStart := true
-	for i, r := range text {
-		if until >= 0 && i >= until {
-			if len(list) > mark {
-				list[mark].end = len(list)
-			}
-			until = -1
+func wordsOf(text string) words { return words{text: text, until: -1, lineStart: true} }
+
+// peek is the next one, and whether it begins something that may be left out; ok is false at the end.
+func (w *words) peek() (r rune, optional, ok bool) {
+	for w.size == 0 && w.at < len(w.text) {
+		rest := w.text[w.at:]
+		if w.at >= w.until {
+			w.until = -1
 		}
-		if n := 0; until < 0 {
-			if n = bracketed(text[i:]); n == 0 && lineStart {
-				n = itemNumber(text[i:])
+		if w.until < 0 {
+			n := bracketed(rest)
+			if n == 0 && w.lineStart {
+				n = itemNumber(rest)
 			}
 			if n > 0 {
-				mark, until = len(list), i+n
+				w.until, w.first = w.at+n, true
 			}
 		}
+		r, size := utf8.DecodeRuneInString(rest)
 		if isWordRune(r) {
-			list = append(list, character{r: r})
+			w.size = size
+		} else {
+			w.pass(r, size)
 		}
-		lineStart = r == '\n' || lineStart && (r == ' ' || r == '>')
 	}
-	if until >= 0 && len(list) > mark {
-		list[mark].end = len(list)
+	if w.size == 0 {
+		return 0, false, false
 	}
-	return list
+	r, _ = utf8.DecodeRuneInString(w.text[w.at:])
+	return r, w.until >= 0 && w.first, true
 }
+
+func (w *words) pass(r rune, size int) {
+	w.lineStart = r == '\n' || w.lineStart && (r == ' ' || r == '>')
+	w.at, w.size = w.at+size, 0
+}
+
+// next goes behind what peek found, leaveOut behind all that may be left out with it.
+func (w *words) next() {
+	w.first = false
+	w.pass(utf8.RuneError, w.size)
+}
+
+func (w *words) leaveOut() { w.at, w.size, w.until, w.lineStart = w.until, 0, -1, false }
 
 func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
@@ -110,8 +132,7 @@ const (
 
 type htmlCutter struct {
 	z        *html.Tokenizer
-	want     []character
-	at       int // how much of want was seen
+	want     words // not seen yet
 	open     []string
 	out      strings.Builder
 	pictures bool
@@ -141,10 +162,13 @@ func (c *htmlCutter) next() {
 
 // complete tells whether all words were seen, but for some that HTML need not have.
 func (c *htmlCutter) complete() bool {
-	for c.at < len(c.want) && c.want[c.at].end > c.at {
-		c.at = c.want[c.at].end
+	for {
+		_, optional, ok := c.want.peek()
+		if !optional {
+			return !ok
+		}
+		c.want.leaveOut()
 	}
-	return c.at == len(c.want)
 }
 
 // text writes a text as far as it belongs to the words.
@@ -158,20 +182,22 @@ func (c *htmlCutter) text(s string) {
 		if !isWordRune(r) {
 			continue
 		}
-		for c.at < len(c.want) && c.want[c.at].r != r && c.want[c.at].end > c.at {
-			c.at = c.want[c.at].end
+		want, optional, more := c.want.peek()
+		for want != r && optional {
+			c.want.leaveOut()
+			want, optional, more = c.want.peek()
 		}
 		switch {
-		case c.at == len(c.want):
+		case !more:
 			c.state = done
 			end, _, _ := strings.Cut(s[last:i], "\n")
 			c.out.WriteString(html.EscapeString(s[:last] + end))
 			return
-		case c.want[c.at].r != r:
+		case want != r:
 			c.state = failed
 			return
 		}
-		c.at++
+		c.want.next()
 		last = i + len(string(r))
 		c.shown = true
 	}
