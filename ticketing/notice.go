@@ -2,7 +2,7 @@ package ticketing
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/hex"
 	"strings"
 
 	"mxdesk/internal/address"
@@ -128,7 +128,7 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 		m.Shared = shared
 		s.addLinks(t, &m, v, h)
 		mail.message = s.write(t, m, tpl, v)
-		mail.words = s.exactly(mail.message, s.contents(h.entry))
+		mail.words = s.exactly(mail.message, s.contents(h.entry)...)
 		h.written[w] = mail
 	}
 	m := &s.messages[mail.message]
@@ -328,27 +328,26 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 		auto = "auto-generated" // no letter asked for it
 	}
 	message := s.write(t, outbound.Message{Template: name, AutoSubmitted: auto}, tpl, v)
-	if s.may(t, p, s.exactly(message, "")) {
+	if s.may(t, p, s.exactly(message)) {
 		s.deliver(message, p)
 	}
 }
 
 // contents is what an entry made here says: its words, and its files, whose names say little.
-func (s *scene) contents(e Entry) string {
-	var b strings.Builder
-	b.WriteString(e.Body)
+func (s *scene) contents(e Entry) []string {
+	list := []string{e.Body}
 	for _, a := range s.attachments {
 		if a.entry == e.ID {
-			fmt.Fprintf(&b, " %x", a.SHA256)
+			list = append(list, hex.EncodeToString(a.SHA256[:]))
 		}
 	}
-	return b.String()
+	return list
 }
 
 // exactly is the print of a message of the world, with the words that it tells of: an acknowledgement does not repeat them.
-func (s *scene) exactly(message int, about string) guard.Print {
+func (s *scene) exactly(message int, about ...string) guard.Print {
 	m := &s.messages[message]
-	return guard.Exact(m.Subject, strings.ReplaceAll(m.Text, outbound.LeaveMark("", m.ID), ""), about)
+	return guard.Exact(append([]string{m.Subject, strings.ReplaceAll(m.Text, outbound.LeaveMark("", m.ID), "")}, about...)...)
 }
 
 // sendReceipt tells a staff member which of his commands were done and which not.

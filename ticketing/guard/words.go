@@ -1,10 +1,10 @@
 package guard
 
 import (
-	"hash/fnv"
-	"io"
 	"strings"
 	"unicode"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Print stands for words: equal ones have equal prints. 64 bits are enough where a mistake costs an acknowledgement.
@@ -15,16 +15,22 @@ const maxWords = 64 << 10
 
 // Exact is the print of a letter as it is, but for links: each may be the only one of its kind.
 func Exact(texts ...string) Print {
-	h := fnv.New64a()
+	h := xxhash.New()
 	for _, text := range texts {
 		for field := range strings.FieldsSeq(text) {
 			if !strings.Contains(field, "://") {
-				io.WriteString(h, field+" ") //nolint:errcheck // a hash takes everything
+				add(h, field, " ")
 			}
 		}
-		io.WriteString(h, "\n") //nolint:errcheck
+		add(h, "\n")
 	}
 	return Print(h.Sum64())
+}
+
+func add(h *xxhash.Digest, words ...string) {
+	for _, w := range words {
+		h.WriteString(w) //nolint:errcheck // it takes everything
+	}
 }
 
 // Words is the print of what a letter says: the words of its text in lower case, without those that hold a digit or are
@@ -38,16 +44,16 @@ func Words(subject, text string, files ...[32]byte) Print {
 	for w := range wordsOf(subject) {
 		repeated[w] = true
 	}
-	h := fnv.New64a()
+	h := xxhash.New()
 	empty := len(files) == 0
 	for w := range wordsOf(text) {
 		if !repeated[w] {
-			io.WriteString(h, w+" ") //nolint:errcheck // a hash takes everything
+			add(h, w, " ")
 			empty = false
 		}
 	}
 	for _, f := range files {
-		h.Write(f[:]) //nolint:errcheck
+		add(h, string(f[:]))
 	}
 	if empty {
 		return Exact(subject)
