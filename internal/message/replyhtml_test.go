@@ -53,3 +53,19 @@ func FuzzReplyHTML(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkReplyHTML: 64 KB of words, in HTML and without any.
+func BenchmarkReplyHTML(b *testing.B) {
+	reply := strings.Repeat("Some words of a customer about a thing.\n", 1600)
+	for name, src := range map[string]string{"html": "<p>" + strings.ReplaceAll(reply, "\n", "<br>\n") + "</p><blockquote>before</blockquote>", "plain": ""} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(reply)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := ReplyHTML(src, reply, true); (got == "") != (src == "") {
+					b.Fatal(len(got))
+				}
+			}
+		})
+	}
+}
