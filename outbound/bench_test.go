@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-	"github.com/jackc/pgx/v5"
 )
 
 func benchDraft() *Draft {
@@ -106,13 +105,7 @@ func drain(b *testing.B, signed bool) {
 	const letters, domains = 10_000, 100
 	x := newWorld(b)
 	if signed {
-		keys, err := GenerateKeys(testDomain, time.Now())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
-			b.Fatal(err)
-		}
+		x.signingKeys(time.Now())
 	}
 	var taken atomic.Int64
 	addr := discardServer(b, &taken)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
-	"github.com/jackc/pgx/v5"
 
 	"mxdesk/internal/dns"
 	dkimkey "mxdesk/internal/mailauth/dkim"
@@ -127,13 +126,7 @@ func TestOurVerifierAgrees(t *testing.T) {
 // TestSameBytes: a letter that is sent again is the same letter, to the last octet of its signatures.
 func TestSameBytes(t *testing.T) {
 	x := newWorld(t)
-	keys, err := GenerateKeys(testDomain, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
-		t.Fatal(err)
-	}
+	x.signingKeys(time.Now())
 	x.send("a@x.test")
 	x.exec(`UPDATE deliveries SET created_at = '2026-01-02 03:04:05Z'`) // whatever was the time of the attempt
 	var letters []string
@@ -169,17 +162,7 @@ func TestRecords(t *testing.T) {
 // TestKeysOfDomain: letters are signed with the keys in the database; a change is noticed.
 func TestKeysOfDomain(t *testing.T) {
 	x := newWorld(t)
-	add := func(at time.Time) []Key {
-		t.Helper()
-		keys, err := GenerateKeys(testDomain, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
-			t.Fatal(err)
-		}
-		return keys
-	}
+	add := x.signingKeys
 	var letter []byte
 	w := x.worker(script(func(l *Letter) Attempt { letter = l.Body; return taken }))
 	send := func() string {

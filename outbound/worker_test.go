@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mxdesk/internal/address"
@@ -35,13 +34,7 @@ func start(x *world, w *Worker) (stop func()) {
 // of them is told.
 func TestWorker(t *testing.T) {
 	x := newWorld(t)
-	keys, err := GenerateKeys(testDomain, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
-		t.Fatal(err)
-	}
+	keys := x.signingKeys(time.Now())
 	peer := smtptest.New(t, smtptest.Config{Script: func(c smtptest.Command) smtptest.Action {
 		if c.Verb == "RCPT" && strings.Contains(c.Line, "nobody") {
 			return smtptest.Action{Reply: "550 5.1.1 no such user"}

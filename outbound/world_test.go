@@ -81,6 +81,19 @@ func one[T any](x *world, sql string, args ...any) (v T) {
 	return v
 }
 
+// signingKeys gives the test domain keys, made at that time, that sign at once.
+func (x *world) signingKeys(at time.Time) []Key {
+	x.t.Helper()
+	keys, err := GenerateKeys(testDomain, at)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if err := pgx.BeginFunc(x.ctx, x.pool, func(tx pgx.Tx) error { return AddKeys(x.ctx, tx, testOrg, keys, true, time.Now()) }); err != nil {
+		x.t.Fatal(err)
+	}
+	return keys
+}
+
 // message is a letter of ticket 7 to the recipients, each with an id and a Message-ID.
 func (x *world) message(recipients ...string) Message {
 	x.t.Helper()

@@ -320,21 +320,21 @@ func (o *Organisation) StaffByAddress(a address.Address) *Staff { return o.staff
 // DefaultAddress is where letters to postmaster and abuse go, and what a ticket without an address
 // of its own is From: the first support address of the first category.
 func (o *Organisation) DefaultAddress() *SupportAddress {
-	var first *SupportAddress
-	for _, a := range o.Addresses {
-		if first == nil || a.Category.ID < first.Category.ID ||
-			a.Category.ID == first.Category.ID && a.Address.Key() < first.Address.Key() {
-			first = a
-		}
-	}
-	return first
+	return o.firstAddress(func(*SupportAddress) bool { return true })
 }
 
 // addressOf is the first support address of a category, nil if it has none.
 func (o *Organisation) addressOf(category int32) *SupportAddress {
+	return o.firstAddress(func(a *SupportAddress) bool { return a.Category.ID == category })
+}
+
+// firstAddress is the first of the support addresses that are wanted, in the order of their categories and then of the alphabet;
+// nil if there is none.
+func (o *Organisation) firstAddress(wanted func(*SupportAddress) bool) *SupportAddress {
 	var first *SupportAddress
 	for _, a := range o.Addresses {
-		if a.Category.ID == category && (first == nil || a.Address.Key() < first.Address.Key()) {
+		if wanted(a) && (first == nil || a.Category.ID < first.Category.ID ||
+			a.Category.ID == first.Category.ID && a.Address.Key() < first.Address.Key()) {
 			first = a
 		}
 	}

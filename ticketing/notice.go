@@ -124,7 +124,7 @@ func (s *scene) send(t *Ticket, h happening, n notify.Notice) {
 	}
 	mail, there := h.written[w]
 	if !there {
-		m, v := s.noticeMessage(t, h, n), s.noticeValues(t, h, n)
+		m, v := s.noticeMessage(t, h, n), s.noticeValues(t, h, n, tpl)
 		m.Shared = shared
 		s.addLinks(t, &m, v, h)
 		mail.message = s.write(t, m, tpl, v)
@@ -163,15 +163,17 @@ func (s *scene) noticeMessage(t *Ticket, h happening, n notify.Notice) outbound.
 	return m
 }
 
-// noticeValues are the values of the masks of a notice.
-func (s *scene) noticeValues(t *Ticket, h happening, n notify.Notice) *template.Values {
+// noticeValues are the values of the masks of a notice; the HTML of the words only if its template shows them.
+func (s *scene) noticeValues(t *Ticket, h happening, n notify.Notice, tpl *template.Template) *template.Values {
 	v := s.values(t, h.entry)
 	v.Staff = n.Audience == notify.ToStaff
 	if v.Staff && s.doubtful(h.entry) {
 		v.Originator += unverifiedMark
 	}
 	if personal(h) {
-		v.BodyHTML = message.ReplyHTML(h.entry.HTML, h.entry.Body, s.category(t).Settings.IncludeAttachments)
+		if tpl.Uses("Body") {
+			v.BodyHTML = message.ReplyHTML(h.entry.HTML, h.entry.Body, s.category(t).Settings.IncludeAttachments)
+		}
 		v.RecentAttachments = s.attached(h.entry)
 		v.Attachments = v.RecentAttachments
 	}

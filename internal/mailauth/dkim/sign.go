@@ -20,6 +20,9 @@ type SigningKey struct {
 	Private  crypto.Signer
 }
 
+// record is where the DNS has the public key.
+func (k SigningKey) record() string { return k.Selector + "._domainkey." + k.Domain }
+
 const (
 	signatureName = "DKIM-Signature:"
 	signLine      = 76 // where the lines of a signature end if they can
@@ -50,7 +53,7 @@ func Sign(letter []byte, names []string, keys []SigningKey, at time.Time) ([]byt
 		sum := sha256.Sum256(appendField(header[:len(header):len(header)], f.text, true))
 		signature, err := k.Private.Sign(rand.Reader, sum[:], hash)
 		if err != nil {
-			return nil, fmt.Errorf("sign with %s._domainkey.%s: %w", k.Selector, k.Domain, err)
+			return nil, fmt.Errorf("sign with %s: %w", k.record(), err)
 		}
 		f.addBase64(base64.StdEncoding.EncodeToString(signature))
 		out = append(append(out, f.text...), crlf...)
@@ -67,7 +70,7 @@ func (k SigningKey) algorithm() (string, crypto.Hash, error) {
 	case ed25519.PublicKey:
 		return "ed25519", 0, nil
 	}
-	return "", 0, fmt.Errorf("sign with %s._domainkey.%s: a %T cannot sign", k.Selector, k.Domain, k.Private)
+	return "", 0, fmt.Errorf("sign with %s: a %T cannot sign", k.record(), k.Private)
 }
 
 // signedHeader is what names cover of the header of a letter, canonicalised, and the body. Of several fields of a name the last
@@ -75,7 +78,8 @@ func (k SigningKey) algorithm() (string, crypto.Hash, error) {
 func signedHeader(letter []byte, names []string) (header, body []byte) {
 	byName := map[string][]Field{}
 	body = scan(letter, func(f Field, name []byte) {
-		byName[strings.ToLower(string(name))] = append(byName[strings.ToLower(string(name))], f)
+		lower := strings.ToLower(string(name))
+		byName[lower] = append(byName[lower], f)
 	})
 	for _, name := range names {
 		name = strings.ToLower(name)
