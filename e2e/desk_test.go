@@ -114,7 +114,7 @@ func (d *desk) serve(t *testing.T) {
 			t.Errorf("%v\n%s", err, p.tail(20))
 		}
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", d.name, p.tail(40, `"msg":"request"`))
+			t.Logf("log of %s:\n%s", d.name, p.tail(40, `"msg":"request"`, `"reason":"tls-handshake"`))
 		}
 	})
 	ready := func() bool {

@@ -105,6 +105,11 @@ func newACMEWorld(t *testing.T, names []string, kinds ...string) *acmeWorld {
 	plain, httpPort := listener(t)
 	secure, tlsPort := listener(t)
 	w.tlsAddress = secure.Addr().String()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of the nodes:\n%s", w.log)
+		}
+	})
 	zone := dns.Fake{}
 	for _, name := range names {
 		zone[name] = dns.Records{A: []string{"127.0.0.1"}}

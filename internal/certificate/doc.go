@@ -14,7 +14,8 @@
 //	failing        after the back-off           the certificate from before, even when it has run out
 //
 // The back-off is 10 minutes, doubled with each failure up to 6 hours, longer where the authority asks for it. The challenge
-// changes from one attempt to the next where both kinds can be answered: the way to one port may be closed.
+// changes from one attempt to the next where both kinds can be answered: the way to one port may be closed. An authority that
+// cannot be heard, or refuses the nonces that it gave, is tried three times within an attempt.
 //
 // What if we die:
 //

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -225,7 +226,22 @@ func (m *Manager) attempt(ctx context.Context, s state) error {
 	return m.store.fail(record, s.Name, s.Attempt+1, printable(problem.Error()), again)
 }
 
-func (m *Manager) obtain(ctx context.Context, s state) (*obtained, error) {
+// obtain gets a certificate. What failed on the way, unjudged by the authority, is tried again at once: it would cost a new name
+// ten minutes.
+func (m *Manager) obtain(ctx context.Context, s state) (c *obtained, err error) {
+	tries := 0
+	for range pace.AtOnce(ctx, tryWait) {
+		tries++
+		if c, err = m.try(ctx, s); err == nil || tries == maxTries || !isUnjudged(err) {
+			break
+		}
+		m.cfg.Log.Info("the certificate authority is asked once more", "name", s.Name, "error", err)
+	}
+	return c, err
+}
+
+// try goes the way to a certificate once.
+func (m *Manager) try(ctx context.Context, s state) (*obtained, error) {
 	client, err := m.newClient(ctx)
 	if err != nil {
 		return nil, err
@@ -241,6 +257,16 @@ func retryAfter(err error) time.Duration {
 		return d
 	}
 	return 0
+}
+
+// isUnjudged tells whether the authority did not get as far as our request: it could not be heard, or refused every nonce that it
+// had just given (RFC 8555 section 6.5).
+func isUnjudged(err error) bool {
+	if refusal, ok := errors.AsType[*acme.Error](err); ok {
+		return strings.HasSuffix(strings.ToLower(refusal.ProblemType), ":badnonce")
+	}
+	_, unheard := errors.AsType[*url.Error](err)
+	return unheard
 }
 
 // printable is a text of bounded size that PostgreSQL can hold.

@@ -72,10 +72,12 @@ func (m *Manager) newClient(ctx context.Context) (*acme.Client, error) {
 // again is the wait before a request is sent once more; 0 gives it up. What the authority asks for is for the next attempt.
 func again(n int, _ *http.Request, res *http.Response) time.Duration {
 	switch {
-	case res.StatusCode == http.StatusTooManyRequests || res.Header.Get("Retry-After") != "" || n > 5:
+	case res.StatusCode == http.StatusTooManyRequests || res.Header.Get("Retry-After") != "":
 		return 0
-	case res.StatusCode < http.StatusInternalServerError: // a nonce that was used up
+	case res.StatusCode < http.StatusInternalServerError && n <= 10: // a nonce that was used up
 		return time.Duration(n) * 10 * time.Millisecond
+	case n > 5:
+		return 0
 	}
 	return time.Duration(n) * time.Second
 }

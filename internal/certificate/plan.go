@@ -13,6 +13,8 @@ const (
 
 const (
 	orderTime    = 5 * time.Minute  // for one attempt; less than the shortest back-off, which is how long a claim lasts
+	maxTries     = 3                // within one attempt, while the authority judged nothing
+	tryWait      = time.Second      // from the beginning of one to that of the next
 	firstBackoff = 10 * time.Minute // authorities allow about five failures an hour
 	lastBackoff  = 6 * time.Hour
 	longestWait  = 24 * time.Hour // that an authority can ask of us

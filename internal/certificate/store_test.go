@@ -354,7 +354,8 @@ func TestAssemble(t *testing.T) {
 
 func second(_ *tls.Certificate, err error) error { return err }
 
-// An authority that limits us is asked again when it said, and not before; one that answers nonsense after the back-off.
+// An authority that limits us is asked again when it said, and not before; one that answers nonsense after the back-off; one
+// that never came to our order is tried a few times first.
 func TestFailingAuthority(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -362,10 +363,12 @@ func TestFailingAuthority(t *testing.T) {
 		header   string
 		body     string
 		atLeast  time.Duration
-		requests int32 // of the directory
+		requests int32 // of the directory: one for each try
 	}{
 		{"limits", 429, "7200", `{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many \u0000 orders"}`, 119 * time.Minute, 1},
 		{"breaks", 400, "", `<html>`, 9 * time.Minute, 1},
+		{"refuses the nonces it gave", 400, "", `{"type":"urn:ietf:params:acme:error:badNonce"}`, 9 * time.Minute, maxTries},
+		{"hangs up", 0, "", "", 9 * time.Minute, maxTries},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStore(t)
@@ -381,6 +384,9 @@ func TestFailingAuthority(t *testing.T) {
 				w.Header().Set("Replay-Nonce", "nonce")
 				if r.URL.Path == "/nonce" {
 					return
+				}
+				if c.status == 0 {
+					panic(http.ErrAbortHandler)
 				}
 				w.Header().Set("Content-Type", "application/problem+json")
 				if c.header != "" {
