@@ -16,6 +16,8 @@ const (
 	// restFactor keeps the dispatcher, when hints come thick, from spending more than a sixth of its time on looking.
 	restFactor = 5
 	maxRest    = 250 * time.Millisecond
+	// pressureTime is how long it is believed that lanes wait for a place among the probes, when none were seen since.
+	pressureTime = time.Minute
 )
 
 // dispatch claims batches and starts a job for each, until ctx ends; the jobs' network is bounded by work.
@@ -112,6 +114,9 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 		p.next = list[maxLanes-1].Lane
 	}
 	c := choose(list, w.sites.crowded(list), min(free, maxClaim), (cap(w.slots)+1)/2-int(w.probes.Load()))
+	if c.waiting {
+		w.pressed.Store(begun.UnixNano())
+	}
 	if c.cut {
 		p.next, p.more = c.ready[len(c.ready)-1], true
 	}
@@ -138,10 +143,11 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 
 // choice is which lanes a pass claims from.
 type choice struct {
-	ready  []string
-	fresh  []string            // of these: without a row
-	proven map[string]struct{} // of these: proven
-	cut    bool                // there are more behind the last one
+	ready   []string
+	fresh   []string            // of these: without a row
+	proven  map[string]struct{} // of these: proven
+	cut     bool                // there are more behind the last one
+	waiting bool                // some that have not proved themselves found no place among the probes
 }
 
 // choose takes the first lanes that are ready and not crowded out, at most free of them, and at most probes of those whose sites
@@ -150,7 +156,7 @@ type choice struct {
 func choose(list []pendingLane, crowded map[string]bool, free, probes int) choice {
 	list = slices.DeleteFunc(slices.Clone(list), func(l pendingLane) bool { return !l.Ready || crowded[l.Lane] })
 	later := unprobed(list, probes)
-	c := choice{proven: map[string]struct{}{}}
+	c := choice{proven: map[string]struct{}{}, waiting: len(later) > 0}
 	for _, l := range list {
 		if later[l.Lane] {
 			continue
@@ -194,14 +200,14 @@ func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[str
 		return nil, err
 	}
 	for _, b := range batches {
-		probe := int64(1)
-		if _, ok := proven[b.lane]; ok {
-			probe = 0
+		v := w.sites.begin(b.lane)
+		probe := int64(0)
+		if _, ok := proven[b.lane]; !ok {
+			probe, v.hurried = 1, w.probesAwaited
 		}
 		w.slots <- struct{}{}
 		w.probes.Add(probe)
 		w.owe(b.owner) // the report of its end
-		v := w.sites.begin(b.lane)
 		w.jobs.Go(func() {
 			w.carry(work, ctx.Done(), b, v)
 			v.end()
@@ -210,6 +216,11 @@ func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[str
 		})
 	}
 	return batches, nil
+}
+
+// probesAwaited tells whether lanes wait for a place among the probes.
+func (w *Worker) probesAwaited() bool {
+	return time.Since(time.Unix(0, w.pressed.Load())) < pressureTime
 }
 
 // claimed counts the deliveries of batches.

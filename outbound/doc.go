@@ -30,6 +30,10 @@
 // very same lead to one site: a node has no more connections to it than to one domain, and its lanes take turns (sites.go). They
 // stay lanes of their own, so that a domain that moves to other hosts, or is paused, takes only its own letters along.
 //
+// Lanes whose site took no letter of late share half of the connections of a node, in turns. While some of them wait, one that is
+// silent for half a minute is left (dispatch.go, smtpclient/patience.go), so that servers who make us wait, be they hundreds,
+// hold up nobody for long.
+//
 // What if we die
 //
 //	before the commit of Enqueue        nothing was promised, nothing is sent
@@ -49,8 +53,8 @@
 // of other domains are fetched again before they run out, each by the node that claims it, as long as letters went there within a
 // year.
 //
-// DKIM keys have a life of their own (keystate.go): created, published, active, retiring, removed; the keeper takes each step in
-// one statement that names the state it was decided for, after the DNS was asked. If it dies in between, the look is made again.
+// DKIM keys have a life of their own (keystate.go): created, published, active, retiring (and standing in for an active one that is lost),
+// removed. The keeper asks the DNS, then takes each step in one statement that names the state it was decided for; if it dies, it looks again.
 //
 // The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
 //

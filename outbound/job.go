@@ -26,14 +26,15 @@ type job struct {
 	unsent   []result
 	noRoom   bool // at the site
 	lane     laneResult
+	guide    Guide
 	stopping <-chan struct{}
 	log      *slog.Logger
 }
 
 // carry attempts the deliveries of a batch until it is empty, the site fails, or we are to stop, and
-// reports each result at once, the last one together with the lane's. ctx bounds the network, v asks for room at the site.
-func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch, v *visit) {
-	j := &job{w: w, batch: b, rest: b.leases, lane: laneResult{lane: b.lane}, stopping: stopping, log: w.log.With("lane", b.lane)}
+// reports each result at once, the last one together with the lane's. ctx bounds the network.
+func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch, g Guide) {
+	j := &job{w: w, batch: b, rest: b.leases, lane: laneResult{lane: b.lane}, guide: g, stopping: stopping, log: w.log.With("lane", b.lane)}
 	defer j.finish()
 	stay, err := w.q.moveLeased(ctx, b)
 	if err != nil {
@@ -44,7 +45,7 @@ func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch, v
 	j.conn = w.cfg.Transport.Open(b.lane)
 	defer j.conn.Close()
 	if c, ok := j.conn.(Visitor); ok {
-		c.Ask(v.at)
+		c.Ask(g)
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -68,12 +69,14 @@ func (w *Worker) carry(ctx context.Context, stopping <-chan struct{}, b batch, v
 	}
 }
 
+// stopped tells whether the rest is to be given back: when we are to stop, and when a site that has taken nothing yet holds a place
+// for which others wait.
 func (j *job) stopped() bool {
 	select {
 	case <-j.stopping:
 		return true
 	default:
-		return false
+		return j.lane.answered && !j.lane.delivered && j.guide.Hurried()
 	}
 }
 

@@ -32,10 +32,11 @@ func newSites() *sites {
 	return &sites{of: map[string]atSite{}, busy: map[string]int{}}
 }
 
-// visit is the part of one batch in the count.
+// visit is the part of one batch in the count, and its Guide.
 type visit struct {
 	sites      *sites
-	lane, site string // site "": not counted, as it is not known yet, or had no room
+	lane, site string      // site "": not counted, as it is not known yet, or had no room
+	hurried    func() bool // nil: never
 }
 
 // begin counts a batch of the lane, as far as its site is known and has room. It is the lane's turn.
@@ -58,8 +59,8 @@ func (s *sites) remember(lane, site string) {
 	s.of[lane] = atSite{site, s.turns}
 }
 
-// at tells where a connection for the batch is about to lead, "" for no MX site, and returns whether it may.
-func (v *visit) at(site string) bool {
+// May satisfies Guide: it is told where a connection for the batch is about to lead, "" for no MX site, and returns whether it may.
+func (v *visit) May(site string) bool {
 	s := v.sites
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,6 +82,9 @@ func (v *visit) at(site string) bool {
 	v.count(site)
 	return true
 }
+
+// Hurried satisfies Guide.
+func (v *visit) Hurried() bool { return v.hurried != nil && v.hurried() }
 
 // end takes the batch out of the count.
 func (v *visit) end() {

@@ -19,21 +19,21 @@ func TestVisits(t *testing.T) {
 	for i := range maxAtSite {
 		v := s.begin(fmt.Sprintf("d%d.test", i))
 		for range 2 { // it may connect again
-			if !v.at("big") {
+			if !v.May("big") {
 				t.Fatalf("batch %d finds no room", i)
 			}
 		}
 		all = append(all, v)
 	}
 	late := s.begin("late.test")
-	if late.at("big") {
+	if late.May("big") {
 		t.Error("one too many finds room")
 	}
-	if !late.at("small") || s.busy["small"] != 1 {
+	if !late.May("small") || s.busy["small"] != 1 {
 		t.Errorf("at another site: %v", s.busy)
 	}
 	moved := all[0]
-	if !moved.at("small") || s.busy["small"] != 2 || s.busy["big"] != maxAtSite-1 {
+	if !moved.May("small") || s.busy["small"] != 2 || s.busy["big"] != maxAtSite-1 {
 		t.Errorf("after a move: %v", s.busy)
 	}
 	if known := s.begin("d5.test"); known.site != "big" || s.busy["big"] != maxAtSite {
@@ -49,7 +49,7 @@ func TestVisits(t *testing.T) {
 	}
 	for i := range 2 * maxSited {
 		v := s.begin(fmt.Sprint(i, ".test"))
-		v.at("site")
+		v.May("site")
 		v.end()
 	}
 	if len(s.of) > maxSited || len(s.busy) > 0 {

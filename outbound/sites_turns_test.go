@@ -21,7 +21,7 @@ func TestTurnsOfPages(t *testing.T) {
 	var pages [2][]pendingLane
 	for i := range 9 {
 		lane := fmt.Sprintf("d%d.test", i)
-		s.begin(lane).at("big")
+		s.begin(lane).May("big")
 		pages[i/6] = append(pages[i/6], pendingLane{Lane: lane, Ready: true})
 	}
 	s.busy["big"] = maxAtSite - 1
@@ -47,7 +47,7 @@ func TestTurnNotTaken(t *testing.T) {
 	var list []pendingLane
 	for i := range 30 {
 		lane := fmt.Sprintf("d%02d.test", i)
-		s.begin(lane).at("big")
+		s.begin(lane).May("big")
 		list = append(list, pendingLane{Lane: lane, Ready: true})
 	}
 	s.busy["big"] = maxAtSite - 10
@@ -74,14 +74,14 @@ func TestTurnNotTaken(t *testing.T) {
 func TestNoRoomForWhatIsKnown(t *testing.T) {
 	s := newSites()
 	known := s.begin("known.test")
-	known.at("big")
+	known.May("big")
 	known.end()
 	for i := range maxAtSite {
-		if !s.begin(fmt.Sprintf("d%d.test", i)).at("big") {
+		if !s.begin(fmt.Sprintf("d%d.test", i)).May("big") {
 			t.Fatal("no room at the beginning")
 		}
 	}
-	if v := s.begin("known.test"); v.at("big") || s.busy["big"] != maxAtSite {
+	if v := s.begin("known.test"); v.May("big") || s.busy["big"] != maxAtSite {
 		t.Errorf("one too many finds room: %d", s.busy["big"])
 	}
 }
@@ -90,8 +90,8 @@ func TestNoRoomForWhatIsKnown(t *testing.T) {
 func TestNoSiteAnyMore(t *testing.T) {
 	s := newSites()
 	v := s.begin("moved.test")
-	v.at("big")
-	if !v.at("") || len(s.busy) > 0 || len(s.of) > 0 {
+	v.May("big")
+	if !v.May("") || len(s.busy) > 0 || len(s.of) > 0 {
 		t.Errorf("still at a site: %v, %v", s.busy, s.of)
 	}
 	v.end()

@@ -75,15 +75,18 @@ func (s *SMTP) open(key string, hosts hostFinder) Connection {
 type hostFinder func(ctx context.Context, domain string) ([]route.Host, error)
 
 // connect finds a host for the domain and greets it, trying one after the other. Where opportunistic TLS
-// fails it is tried once more without: an attacker could as well have hidden the offer. Not so if TLS is required. may is asked
-// for room at the site.
-func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secure bool, may func(site string) bool) (*session, error) {
+// fails it is tried once more without: an attacker could as well have hidden the offer. Not so if TLS is required. g may be nil.
+func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secure bool, g Guide) (*session, error) {
 	hosts, err := find(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
-	if may != nil && !may(siteOf(hosts)) {
-		return nil, errNoRoom
+	var hurried func() bool
+	if g != nil {
+		if !g.May(siteOf(hosts)) {
+			return nil, errNoRoom
+		}
+		hurried = g.Hurried
 	}
 	if secure {
 		hosts = route.Secured(hosts)
@@ -92,7 +95,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		s.observe(ctx, domain, at, c.ip, c.local, c.client, nil)
 		return c, nil
 	}
-	targets := route.Targets(hosts)
+	targets, begun := route.Targets(hosts), time.Now()
 	for {
 		nc, i, err := s.Dialer.DialFirst(ctx, targets)
 		if err != nil {
@@ -101,7 +104,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		t := targets[i]
 		cfg := smtpclient.Config{
 			Name: s.Name, TLS: t.Host.TLS, Implicit: t.Host.Implicit, ServerName: t.Host.ServerName(), Verify: t.Host.Verify,
-			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.timeouts(i+1 == len(targets)),
+			BaseTLS: s.BaseTLS, Auth: t.Host.Auth, Timeouts: s.timeouts(i+1 == len(targets)), Hurried: hurried,
 		}
 		client, err := smtpclient.Connect(ctx, nc, cfg)
 		s.observe(ctx, domain, t.Host, t.Addr.Addr(), nc.LocalAddr(), client, err)
@@ -121,7 +124,7 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 				site: t.Host.Site, domain: domain, relay: t.Host.Relay, secure: secure,
 			}, nil
 		}
-		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil {
+		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil || hurried != nil && hurried() && time.Since(begun) > hastyGreeting {
 			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
 		}
 	}
@@ -187,11 +190,11 @@ type smtpConnection struct {
 	lane    string
 	hosts   hostFinder
 	session *session
-	may     func(site string) bool // nil: always
+	guide   Guide // may be nil
 }
 
 // Ask satisfies Visitor.
-func (c *smtpConnection) Ask(may func(site string) bool) { c.may = may }
+func (c *smtpConnection) Ask(g Guide) { c.guide = g }
 
 // pool names the idle connections that a letter may use: those for letters that require TLS stay apart.
 func (c *smtpConnection) pool(secure bool) string {
@@ -257,7 +260,7 @@ func (c *smtpConnection) open(ctx context.Context, l *Letter, domain string) (*s
 		if l.AnyTLS {
 			ctx = route.AnyTLS(ctx)
 		}
-		s, err := c.smtp.connect(ctx, domain, c.hosts, l.RequireTLS, c.may)
+		s, err := c.smtp.connect(ctx, domain, c.hosts, l.RequireTLS, c.guide)
 		if err != nil {
 			return nil, err
 		}

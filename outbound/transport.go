@@ -43,9 +43,17 @@ type Sharer interface {
 
 // Visitor is a Connection that finds out only when it connects to which MX site it leads.
 type Visitor interface {
-	// Ask has may asked with the name of the site before each connection is made. If it says no, there is none, and the
-	// letter's Attempt is Untried.
-	Ask(may func(site string) bool)
+	// Ask has g asked on the way.
+	Ask(g Guide)
+}
+
+// Guide tells a Connection how it may go on.
+type Guide interface {
+	// May is asked with the name of the site before each connection is made. If it says no, there is none, and the letter's Attempt
+	// is Untried.
+	May(site string) bool
+	// Hurried tells whether lanes wait for the place that the connection takes, which is none of a site that has proved itself.
+	Hurried() bool
 }
 
 // sendAll sends the letter to each recipient: at once where the connection can, and else one after the other.

@@ -101,6 +101,7 @@ type Config struct {
 	BaseTLS    *tls.Config // roots and session cache; nil: the system's roots, no resumption
 	Auth       *Auth       // nil: no authentication
 	Timeouts   Timeouts
+	Hurried    func() bool // tells whether others wait for the place that this connection takes; nil: never. See hurriedWait
 }
 
 // Extensions is what a server announced in reply to EHLO. Without EHLO all is zero.
@@ -344,7 +345,7 @@ func (c *Client) write(p Phase, block []byte) error {
 		}
 		return c.fail(&Error{Phase: p, Reply: r, Err: fmt.Errorf("%w: a reply that nobody asked for", ErrProtocol)})
 	}
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.cfg.Timeouts.Block)); err != nil {
+	if err := c.nc.SetWriteDeadline(time.Now().Add(c.patience(p, c.cfg.Timeouts.Block))); err != nil {
 		return c.fail(&Error{Phase: p, Err: err})
 	}
 	if _, err := c.nc.Write(block); err != nil {
@@ -356,8 +357,9 @@ func (c *Client) write(p Phase, block []byte) error {
 // read takes one reply. 421 means that the server is going away, whatever the phase
 // (RFC 5321 section 3.8): the connection ends, and the error holds the reply.
 func (c *Client) read(p Phase, timeout time.Duration) (Reply, []string, error) {
-	if err := c.nc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return Reply{}, nil, c.fail(&Error{Phase: p, Err: err})
+	err := c.await(p, time.Now().Add(timeout))
+	if err != nil {
+		return Reply{}, nil, c.fail(&Error{Phase: p, Err: fmt.Errorf("read: %w", err)})
 	}
 	r, lines, err := readReply(c.br)
 	if err != nil {

@@ -23,5 +23,5 @@
 // that package address would not accept (command and parameter injection, SMTP smuggling). What it
 // never believes: plaintext that came behind the reply to STARTTLS, a reply to a command it has not sent.
 //
-// Reading order: client.go, tls.go, send.go, body.go, reply.go, auth.go.
+// Reading order: client.go, patience.go, tls.go, send.go, body.go, reply.go, auth.go.
 package smtpclient

@@ -350,7 +350,7 @@ func failure(err error) Fate {
 }
 
 func (c *Client) writeBlock(block []byte) error {
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.cfg.Timeouts.Block)); err != nil {
+	if err := c.nc.SetWriteDeadline(time.Now().Add(c.patience(PhaseBody, c.cfg.Timeouts.Block))); err != nil {
 		return err
 	}
 	_, err := c.nc.Write(block)

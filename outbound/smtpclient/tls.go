@@ -71,7 +71,7 @@ func (c *Client) secure(ctx context.Context) error {
 }
 
 func (c *Client) handshake(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeouts.TLS)
+	ctx, cancel := context.WithTimeout(ctx, c.patience(PhaseTLS, c.cfg.Timeouts.TLS))
 	defer cancel()
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return c.fail(&Error{Phase: PhaseTLS, Err: err})
