@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -54,10 +55,14 @@ func (c sendCmd) Run(e *environment) error {
 	defer client.Quit(ctx)
 	result := client.Send(ctx, smtpclient.Envelope{From: from, Recipients: []address.Address{to}}, c.letter(from, to, text))
 	fate := result.Recipients[0]
+	said := fate.Reply.String()
 	if fate.Status != smtpclient.Delivered {
-		return fmt.Errorf("%s did not take the letter: %d %s %s %w", c.Server, fate.Reply.Code, fate.Reply.Enhanced, fate.Reply.Text, result.Err)
+		if said == "" {
+			return fmt.Errorf("%s did not take the letter: %w", c.Server, cmp.Or(fate.Err, result.Err))
+		}
+		return fmt.Errorf("%s did not take the letter: %s", c.Server, said)
 	}
-	_, err = fmt.Fprintf(e.stdout, "%d %s %s\n", fate.Reply.Code, fate.Reply.Enhanced, fate.Reply.Text)
+	_, err = fmt.Fprintln(e.stdout, said)
 	return err
 }
 
