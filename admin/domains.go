@@ -46,7 +46,7 @@ type dkimKey struct {
 	Selector    string     `json:"selector"`
 	Algorithm   string     `json:"algorithm" enum:"rsa,ed25519"`
 	State       string     `json:"state" enum:"created,published,active,retiring,removed"`
-	Lost        bool       `json:"lost" doc:"Active, but gone from the DNS: it does not sign until it is back"`
+	Lost        bool       `json:"lost" doc:"Active, but gone from the DNS: it does not sign until it is back; a retiring key that is still there does"`
 	DNS         string     `json:"dns" enum:",published,missing,different,unclear" doc:"What the DNS said at the last look"`
 	RecordName  string     `json:"record_name"`
 	Record      string     `json:"record" doc:"The TXT record to publish there; empty when it may be removed"`

@@ -73,7 +73,7 @@ func (d *directory) find(ctx context.Context, number int32, domain string) (iden
 	if err != nil {
 		return identity{}, err
 	}
-	keys, err := activeKeys(ctx, d.db, number, domain)
+	keys, err := signingKeys(ctx, d.db, number, domain)
 	if err != nil {
 		return identity{}, err
 	}

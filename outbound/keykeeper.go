@@ -140,13 +140,13 @@ func (k *KeyKeeper) lookAt(ctx context.Context, key Key) (err error) {
 		return nil // we left; the claim ends by itself
 	}
 	now := k.cfg.Now()
-	replaces, err := otherKeySigns(ctx, k.q.pool, key)
+	replaces, wanted, err := otherKeys(ctx, k.q.pool, key)
 	if err != nil {
 		return err
 	}
 	step := nextKeyState(keyFacts{
 		State: key.State, Presence: presence, Age: now.Sub(key.since()), Seen: key.PublishedAt != nil,
-		Missed: key.missed, Lost: key.Lost, Replaces: replaces,
+		Missed: key.missed, Lost: key.Lost, Replaces: replaces, Wanted: wanted,
 	})
 	switch err := k.q.step(ctx, key, presence, step, now); {
 	case errors.Is(err, ErrKeyState): // somebody was faster, by hand
@@ -166,7 +166,7 @@ func (k *KeyKeeper) tell(key Key, presence dkim.Presence, why string, s keyStep)
 		log.Warn("a DKIM key vanished from the DNS: letters are not signed with it until it is back", "dns", why)
 	case key.State == KeyActive && presence != dkim.Published && presence != dkim.Unclear:
 		log.Warn("the DNS does not show a DKIM key that signs", "dns", why)
-	case s.State != key.State || s.Lost != key.Lost:
+	case s.State != key.State || s.Lost != key.Lost || s.Signed:
 		log.Info("DKIM key", "was", key.State)
 	default:
 		log.Debug("DKIM key", "dns", presence)

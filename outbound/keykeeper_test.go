@@ -237,6 +237,82 @@ func TestRotation(t *testing.T) {
 	x.wantStates("ed25519 active, rsa active", "rotation is off")
 }
 
+// TestStandIn: while a new key is lost, the old one signs as long as the DNS shows that, and its overlap begins when it ends.
+func TestStandIn(t *testing.T) {
+	x := newKeyWorld(t)
+	const day = 24 * time.Hour
+	old := x.create()[:1]
+	x.publish(old...)
+	x.after(0)
+	x.after(time.Minute)
+	x.exec(`DELETE FROM dkim_keys WHERE algorithm = 'ed25519'`)
+	x.wantSigned(1, "the first key")
+	young := x.create()[:1]
+	x.exec(`DELETE FROM dkim_keys WHERE algorithm = 'ed25519'`)
+	x.publish(young...)
+	x.after(lookAgain)
+	x.after(keySettle)
+	x.wantStates("rsa retiring, rsa active", "taken over")
+	for range 12 {
+		x.after(lookActive)
+	}
+
+	x.withdraw(young...)
+	x.after(lookActive)
+	x.after(lookAgain)
+	x.wantStates("rsa retiring, rsa lost", "the new record vanished")
+	x.wantSigned(1, "the old key stands in")
+	for range 9 * 24 {
+		x.after(lookActive)
+	}
+	x.wantStates("rsa retiring, rsa lost", "nine days later")
+	x.wantSigned(1, "nine days later")
+	x.zone[old[0].RecordName()] = dns.Records{Fail: true}
+	x.after(lookAgain)
+	x.publish(old...)
+	x.wantSigned(1, "the DNS failed")
+	x.withdraw(old...)
+	x.after(lookAgain)
+	x.wantSigned(0, "the old record vanished too")
+	x.publish(old...)
+	x.after(lookAgain)
+	x.wantSigned(1, "the old record is back")
+
+	x.publish(young...)
+	x.after(lookAgain)
+	x.wantStates("rsa retiring, rsa active", "the new record is back")
+	x.withdraw(old...)
+	x.wantSigned(1, "with the new key")
+	x.publish(old...)
+	for range 6 * 24 {
+		x.after(lookActive)
+	}
+	x.wantStates("rsa retiring, rsa active", "six days after it signed last")
+	x.after(day)
+	x.wantStates("rsa removed, rsa active", "a week after")
+}
+
+// TestLostKeyStandsNotIn: a key that the DNS did not show when it was retired signs for no other.
+func TestLostKeyStandsNotIn(t *testing.T) {
+	x := newKeyWorld(t)
+	old := x.create()[:1]
+	x.publish(old...)
+	x.after(0)
+	x.after(time.Minute)
+	x.exec(`DELETE FROM dkim_keys WHERE algorithm = 'ed25519'`)
+	x.withdraw(old...)
+	x.after(lookActive)
+	x.after(lookAgain)
+	x.wantStates("rsa lost", "the first record vanished")
+	young := x.create()
+	if err := x.q.ActivateKey(x.ctx, testOrg, testDomain, young[0].Selector, nil, x.now); err != nil {
+		t.Fatal(err)
+	}
+	x.exec(`UPDATE dkim_keys SET published_at = now(), lost = true WHERE state = 'active'`)
+	x.exec(`UPDATE directory_revision SET revision = revision + 1`)
+	x.wantSigned(0, "no key is in the DNS")
+}
+
 // TestRequiredSignature: letters of a domain that demands signatures wait for a key; others are never held up.
 func TestRequiredSignature(t *testing.T) {
 	x := newKeyWorld(t)

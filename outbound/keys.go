@@ -103,7 +103,7 @@ func (q *Queue) ActivateKey(ctx context.Context, organisation int32, domain, sel
 	return q.step(ctx, k, presence, keyStep{State: KeyActive, Unseen: resolver == nil, Next: lookAgain}, now)
 }
 
-// RetireKey stops a key from signing. One that never signed is removed at once.
+// RetireKey stops a key from signing, save in place of a later one that is lost. One that never signed is removed at once.
 func (q *Queue) RetireKey(ctx context.Context, organisation int32, domain, selector string, now time.Time) error {
 	k, err := q.key(ctx, organisation, domain, selector)
 	if err != nil {
@@ -111,7 +111,7 @@ func (q *Queue) RetireKey(ctx context.Context, organisation int32, domain, selec
 	}
 	switch k.State {
 	case KeyActive:
-		return q.step(ctx, k, k.Presence, keyStep{State: KeyRetiring, Next: lookSeldom}, now)
+		return q.step(ctx, k, k.Presence, keyStep{State: KeyRetiring, Missed: k.missed, Next: lookActive}, now)
 	case KeyCreated, KeyPublished:
 		return q.step(ctx, k, k.Presence, keyStep{State: KeyRemoved, Next: lookAgain}, now)
 	}

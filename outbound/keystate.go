@@ -6,17 +6,18 @@ import (
 	"mxdesk/internal/mailauth/dkim"
 )
 
-// The states of a DKIM key. Letters are signed with active keys that are not lost.
+// The states of a DKIM key. Letters are signed with active keys that are not lost. While the active key of an algorithm is lost, one
+// that retires stands in for it, if the DNS showed that at the last look.
 const (
 	KeyCreated   = "created"   // to be published
 	KeyPublished = "published" // the DNS showed it once
 	KeyActive    = "active"    // it signs
-	KeyRetiring  = "retiring"  // it signs no more, and letters under way are still verified with it
+	KeyRetiring  = "retiring"  // it signs no more, save as a stand-in, and letters under way are still verified with it
 	KeyRemoved   = "removed"   // its private half is erased; its record may go
 )
 
 const (
-	keyOverlap  = 7 * 24 * time.Hour  // longer than Expiry: no letter is under way after it
+	keyOverlap  = 7 * 24 * time.Hour  // since it last signed; longer than Expiry: no letter is under way after it
 	keyForget   = 90 * 24 * time.Hour // then a removed key is forgotten, whatever the DNS shows
 	keySettle   = time.Hour           // for a successor: until all name servers of the domain have its record
 	lookSoon    = time.Minute
@@ -35,6 +36,7 @@ type keyFacts struct {
 	Missed   int           // looks in a row that did not, before this one
 	Lost     bool
 	Replaces bool // another key of the algorithm signs now: there is no hurry
+	Wanted   bool // none does, for the active one is lost
 }
 
 // keyStep is what becomes of the key.
@@ -43,6 +45,7 @@ type keyStep struct {
 	Missed int
 	Lost   bool
 	Unseen bool // the DNS counts as never having shown it
+	Signed bool // a key that retires stood in: its overlap begins now
 	Reason string
 	Next   time.Duration // until the next look
 }
@@ -66,10 +69,7 @@ func nextKeyState(f keyFacts) keyStep {
 	case KeyActive:
 		step.active(f, shown, absent)
 	case KeyRetiring:
-		step.Missed, step.Reason, step.Next = 0, "overlap", min(keyOverlap-f.Age, lookSeldom)
-		if f.Age >= keyOverlap {
-			step.State, step.Reason, step.Next = KeyRemoved, "overlap is over", lookSoon
-		}
+		step.retiring(f, shown)
 	case KeyRemoved:
 		step.Missed, step.Reason, step.Next = 0, "still in the DNS", lookSeldom
 		if f.Presence == dkim.Missing || f.Age >= keyForget {
@@ -114,5 +114,18 @@ func (s *keyStep) active(f keyFacts, shown, absent bool) {
 		s.Lost, s.Reason = true, "lost"
 	case absent:
 		s.Reason = "missing once"
+	}
+}
+
+func (s *keyStep) retiring(f keyFacts, shown bool) {
+	switch {
+	case f.Wanted && s.Missed == 0 && (f.Seen || shown):
+		s.Signed, s.Reason, s.Next = true, "stands in for a lost key", lookAgain
+	case f.Age >= keyOverlap:
+		s.State, s.Missed, s.Reason, s.Next = KeyRemoved, 0, "overlap is over", lookSoon
+	case f.Wanted:
+		s.Reason, s.Next = "overlap", min(keyOverlap-f.Age, lookAgain)
+	default:
+		s.Reason, s.Next = "overlap", min(keyOverlap-f.Age, lookActive)
 	}
 }

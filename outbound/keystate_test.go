@@ -37,8 +37,16 @@ func TestNextKeyState(t *testing.T) {
 		{facts{State: KeyActive, Presence: dkim.Published, Seen: true, Missed: 2, Lost: true}, keyStep{State: KeyActive, Reason: "back", Next: lookActive}},
 		{facts{State: KeyActive, Presence: dkim.Missing, Missed: 2}, keyStep{State: KeyActive, Missed: 2, Reason: "signs without being published", Next: lookActive}},
 
-		{facts{State: KeyRetiring, Presence: dkim.Published, Age: 2 * day}, keyStep{State: KeyRetiring, Reason: "overlap", Next: day}},
-		{facts{State: KeyRetiring, Presence: dkim.Missing, Age: 7*day - time.Hour}, keyStep{State: KeyRetiring, Reason: "overlap", Next: time.Hour}},
+		{facts{State: KeyRetiring, Presence: dkim.Published, Age: 2 * day}, keyStep{State: KeyRetiring, Reason: "overlap", Next: lookActive}},
+		{facts{State: KeyRetiring, Presence: dkim.Missing, Age: 7*day - time.Minute}, keyStep{State: KeyRetiring, Missed: 1, Reason: "overlap", Next: time.Minute}},
+		{facts{State: KeyRetiring, Presence: dkim.Published, Seen: true, Age: day, Missed: 1}, keyStep{State: KeyRetiring, Reason: "overlap", Next: lookActive}},
+		{facts{State: KeyRetiring, Presence: dkim.Published, Seen: true, Wanted: true, Age: day, Missed: 2}, keyStep{State: KeyRetiring, Signed: true, Reason: "stands in for a lost key", Next: lookAgain}},
+		{facts{State: KeyRetiring, Presence: dkim.Published, Wanted: true}, keyStep{State: KeyRetiring, Signed: true, Reason: "stands in for a lost key", Next: lookAgain}},
+		{facts{State: KeyRetiring, Presence: dkim.Unclear, Seen: true, Wanted: true, Age: 8 * day}, keyStep{State: KeyRetiring, Signed: true, Reason: "stands in for a lost key", Next: lookAgain}},
+		{facts{State: KeyRetiring, Presence: dkim.Unclear, Seen: true, Wanted: true, Missed: 1}, keyStep{State: KeyRetiring, Missed: 1, Reason: "overlap", Next: lookAgain}},
+		{facts{State: KeyRetiring, Presence: dkim.Unclear, Wanted: true}, keyStep{State: KeyRetiring, Reason: "overlap", Next: lookAgain}},
+		{facts{State: KeyRetiring, Presence: dkim.Missing, Seen: true, Wanted: true}, keyStep{State: KeyRetiring, Missed: 1, Reason: "overlap", Next: lookAgain}},
+		{facts{State: KeyRetiring, Presence: dkim.Different, Seen: true, Wanted: true, Missed: 2, Age: 7 * day}, keyStep{State: KeyRemoved, Reason: "overlap is over", Next: lookSoon}},
 		{facts{State: KeyRetiring, Presence: dkim.Published, Age: 7 * day}, keyStep{State: KeyRemoved, Reason: "overlap is over", Next: lookSoon}},
 		{facts{State: KeyRetiring, Presence: dkim.Unclear, Age: 8 * day}, keyStep{State: KeyRemoved, Reason: "overlap is over", Next: lookSoon}},
 

@@ -47,21 +47,26 @@ func requiresDKIM(ctx context.Context, db querier, organisation int32, domain st
 	return required, nil
 }
 
-// sqlActiveKeys: the newest of each algorithm signs; RSA first, which everybody can verify.
-const sqlActiveKeys = `
-SELECT DISTINCT ON (algorithm) selector, algorithm, private_key
-  FROM dkim_keys
- WHERE organisation_id = $1 AND domain = $2 AND state = 'active' AND NOT lost
- ORDER BY algorithm DESC, active_at DESC`
+// sqlSigningKeys: the newest of each algorithm signs; RSA first, which everybody can verify. In place of one that is lost signs the
+// newest of those that retire and that the DNS showed at the last look.
+const sqlSigningKeys = `
+SELECT DISTINCT ON (algorithm) selector, algorithm, state, private_key
+  FROM dkim_keys k
+ WHERE organisation_id = $1 AND domain = $2
+   AND (state = 'active' AND NOT lost
+        OR state = 'retiring' AND published_at IS NOT NULL AND missed = 0
+           AND EXISTS (SELECT FROM dkim_keys
+                        WHERE organisation_id = $1 AND domain = $2 AND algorithm = k.algorithm AND lost))
+ ORDER BY algorithm DESC, state, active_at DESC`
 
-func activeKeys(ctx context.Context, db querier, organisation int32, domain string) ([]Key, error) {
-	rows, err := db.Query(ctx, sqlActiveKeys, organisation, domain)
+func signingKeys(ctx context.Context, db querier, organisation int32, domain string) ([]Key, error) {
+	rows, err := db.Query(ctx, sqlSigningKeys, organisation, domain)
 	if err != nil {
 		return nil, fmt.Errorf("load DKIM keys: %w", err)
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
-		k, der := Key{Domain: domain, State: "active"}, []byte(nil)
-		if err := row.Scan(&k.Selector, &k.Algorithm, &der); err != nil {
+		k, der := Key{Domain: domain}, []byte(nil)
+		if err := row.Scan(&k.Selector, &k.Algorithm, &k.State, &der); err != nil {
 			return k, err
 		}
 		return parseKey(k, der)

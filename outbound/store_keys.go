@@ -102,17 +102,18 @@ func claimKeys(ctx context.Context, db querier, now time.Time, lease time.Durati
 	return keys, nil
 }
 
-// sqlOtherKeySigns tells whether another key of the algorithm signs.
-const sqlOtherKeySigns = `
-SELECT EXISTS (SELECT FROM dkim_keys
-                WHERE organisation_id = $1 AND domain = $2 AND algorithm = $3 AND selector <> $4
-                  AND state = 'active' AND NOT lost)`
+// sqlOtherKeys tells of the other active keys of the algorithm.
+const sqlOtherKeys = `
+SELECT coalesce(bool_or(NOT lost), false), coalesce(bool_and(lost), false)
+  FROM dkim_keys
+ WHERE organisation_id = $1 AND domain = $2 AND algorithm = $3 AND selector <> $4 AND state = 'active'`
 
-func otherKeySigns(ctx context.Context, db querier, k Key) (signs bool, err error) {
-	if err := db.QueryRow(ctx, sqlOtherKeySigns, k.Organisation, k.Domain, k.Algorithm, k.Selector).Scan(&signs); err != nil {
-		return false, fmt.Errorf("look for other DKIM keys: %w", err)
+// otherKeys tells whether another active key of the algorithm signs, and whether there are some and all of them are lost.
+func otherKeys(ctx context.Context, db querier, k Key) (sign, lost bool, err error) {
+	if err := db.QueryRow(ctx, sqlOtherKeys, k.Organisation, k.Domain, k.Algorithm, k.Selector).Scan(&sign, &lost); err != nil {
+		return false, false, fmt.Errorf("look for other DKIM keys: %w", err)
 	}
-	return signs, nil
+	return sign, lost, nil
 }
 
 // sqlStepKey: the state that the decision was made for is the fence. Whatever leaves a state leaves its times.
@@ -121,16 +122,17 @@ UPDATE dkim_keys
    SET state = $5, missed = $6, lost = $7, presence = $8, look_at = $9::timestamptz + make_interval(secs => $10), looked_at = $9,
        published_at = CASE WHEN $11 THEN NULL WHEN $8 = 'published' THEN coalesce(published_at, $9) ELSE published_at END,
        active_at    = CASE WHEN $5 = 'active' AND state <> 'active' THEN $9 ELSE active_at END,
-       retiring_at  = CASE WHEN $5 <> 'retiring' THEN NULL ELSE coalesce(retiring_at, $9) END,
+       retiring_at  = CASE WHEN $5 <> 'retiring' THEN NULL WHEN $12 THEN $9 ELSE coalesce(retiring_at, $9) END,
        removed_at   = CASE WHEN $5 = 'removed' THEN coalesce(removed_at, $9) END,
        private_key  = CASE WHEN $5 <> 'removed' THEN private_key END
  WHERE organisation_id = $1 AND domain = $2 AND selector = $3 AND state = $4`
 
 const sqlForgetKey = `DELETE FROM dkim_keys WHERE organisation_id = $1 AND domain = $2 AND selector = $3 AND state = $4`
 
-// sqlRetireOthers: a key that begins to sign takes over from all others of its algorithm.
+// sqlRetireOthers: a key that begins to sign takes over from all others of its algorithm. What they missed tells whether they can stand
+// in for it.
 const sqlRetireOthers = `
-UPDATE dkim_keys SET state = 'retiring', retiring_at = $5, lost = false, missed = 0, look_at = $5::timestamptz + interval '1 day'
+UPDATE dkim_keys SET state = 'retiring', retiring_at = $5, lost = false, look_at = $5::timestamptz + interval '1 hour'
  WHERE organisation_id = $1 AND domain = $2 AND algorithm = $3 AND selector <> $4 AND state = 'active'`
 
 // storeStep records what a look at k led to; false when k changed meanwhile.
@@ -140,7 +142,7 @@ func storeStep(ctx context.Context, tx pgx.Tx, k Key, presence dkim.Presence, s 
 		return err == nil, err
 	}
 	tag, err := tx.Exec(ctx, sqlStepKey, k.Organisation, k.Domain, k.Selector, k.State,
-		s.State, s.Missed, s.Lost, string(presence), now, s.Next.Seconds(), s.Unseen)
+		s.State, s.Missed, s.Lost, string(presence), now, s.Next.Seconds(), s.Unseen, s.Signed)
 	if err != nil || tag.RowsAffected() == 0 {
 		return false, err
 	}
@@ -150,7 +152,8 @@ func storeStep(ctx context.Context, tx pgx.Tx, k Key, presence dkim.Presence, s 
 			return false, err
 		}
 	}
-	if begins || (k.State == KeyActive) != (s.State == KeyActive) || s.Lost != k.Lost {
+	standIn := s.State == KeyRetiring && ((s.Missed == 0) != (k.missed == 0) || k.PublishedAt == nil && presence == dkim.Published)
+	if begins || (k.State == KeyActive) != (s.State == KeyActive) || s.Lost != k.Lost || standIn {
 		return true, changed(ctx, tx, k.Organisation)
 	}
 	return true, nil

@@ -100,7 +100,7 @@ func Records(d Domain) []Record {
 var keyText = map[string]string{
 	"created":   "new: it signs when the DNS shows it",
 	"published": "new: it signs soon",
-	"retiring":  "signs no more: leave its record until letters under way have arrived",
+	"retiring":  "its successor signs: leave its record until letters under way have arrived",
 	"removed":   "its record may be removed",
 }
 
