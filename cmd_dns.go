@@ -25,7 +25,7 @@ type dnsCmd struct {
 	Domain  string `arg:"" optional:"" help:"Only this domain."`
 }
 
-// errRecords: what must be published is not, so nothing has to be said on standard error beside what was printed.
+// errRecords: what must be published is not. Which records that are, the list that was printed tells.
 var errRecords = errors.New("required records are missing from the DNS, or different there")
 
 // printedDomain is a domain, or the name of the server itself, as it is printed in JSON.

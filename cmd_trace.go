@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,29 @@ import (
 
 	"mxdesk/ticketing"
 )
+
+type traceCmd struct {
+	Dev  bool   `help:"The database of serve --dev."`
+	JSON bool   `name:"json" help:"Print JSON."`
+	What string `arg:"" help:"Id of a letter or delivery, #ticket, Message-ID or mail address."`
+}
+
+// Run prints everything that is known.
+func (c traceCmd) Run(e *environment) error {
+	return e.withDatabase(c.Dev, func(ctx context.Context, d *database) error {
+		found, err := d.service.Trace(ctx, c.What)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(e.stdout, found)
+		}
+		for _, f := range found {
+			printFound(e.stdout, f)
+		}
+		return nil
+	})
+}
 
 // printFound writes what one organisation knows, oldest first, one line a fact. What strangers wrote is quoted.
 func printFound(w io.Writer, f ticketing.Found) {

@@ -21,7 +21,8 @@ const (
 	exampleStaff   = "anna@staff.test"
 )
 
-func privateDir(c config.Config) string { return filepath.Join(c.DataDir, "postgres") }
+// startTime is when the program began.
+var startTime = time.Now()
 
 // welcome makes the example organisation on the first start, and prints what to try next.
 func (s *server) welcome(ctx context.Context, w io.Writer) error {

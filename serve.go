@@ -151,6 +151,9 @@ func (s *server) openDatabase(ctx context.Context) error {
 	})
 }
 
+// privateDir is where the private PostgreSQL keeps its files.
+func privateDir(c config.Config) string { return filepath.Join(c.DataDir, "postgres") }
+
 // close ends what open began, in the other order.
 func (s *server) close() {
 	if s.resolver != nil {
@@ -178,11 +181,11 @@ func (s *server) stages() ([]stage, error) {
 		}
 		list = append(list, stage{"smtp", s.smtp.Run}, stage{"strangers", s.strangers.Run})
 	}
-	api, err := s.adminServers()
+	http, err := s.httpServers()
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, api...)
+	list = append(list, http...)
 	if s.acme != nil {
 		list = append(list, stage{"certificates", s.acme.Run})
 	}
@@ -357,8 +360,8 @@ func listenOn(a config.Listener) (net.Listener, error) {
 	return net.Listen(a.Network, a.Address)
 }
 
-// adminServers serve the API and, apart from it, the metrics.
-func (s *server) adminServers() ([]stage, error) {
+// httpServers serve the API, the public pages and, each apart, the metrics.
+func (s *server) httpServers() ([]stage, error) {
 	domainDNS, err := s.domainDNS()
 	if err != nil {
 		return nil, err
@@ -455,11 +458,7 @@ func (s *server) openResolver() (err error) {
 	if s.resolver != nil {
 		return nil
 	}
-	var servers []string
-	for _, r := range s.cfg.DNS.Resolvers {
-		servers = append(servers, r.Address)
-	}
-	s.resolver, err = dns.New(dns.Config{Servers: servers, Timeout: s.cfg.DNS.Timeout})
+	s.resolver, err = newResolver(s.cfg)
 	return err
 }
 
@@ -557,6 +556,3 @@ func runStages(ctx context.Context, stages []stage) error {
 	}
 	return first
 }
-
-// startTime is when the program began, for what it prints when it is ready.
-var startTime = time.Now()

@@ -19,7 +19,7 @@ import (
 func (s *server) webServer() (stage, error) {
 	f := s.cfg.Web
 	c := web.Config{
-		Directory: s.directory, URL: webURL(s.cfg), MX: s.policyHosts(), Redirect: f.URL != "" && len(f.TLSListen) > 0,
+		Directory: s.directory, URL: webURL(s.cfg), MX: mailHosts(s.cfg), Redirect: f.URL != "" && len(f.TLSListen) > 0,
 		Service: s.service, Exempt: f.ExemptNetworks, Proxies: f.ProxyNetworks, Log: s.log, Registerer: s.metrics,
 	}
 	listeners := web.ServerConfig{
@@ -39,15 +39,6 @@ func (s *server) webServer() (stage, error) {
 		return stage{}, err
 	}
 	return stage{"web", web.NewServer(listeners).Run}, nil
-}
-
-// policyHosts are the hosts that MTA-STS policies of ours name.
-func (s *server) policyHosts() []string {
-	var hosts []string
-	for _, h := range s.cfg.Web.MTASTSHosts {
-		hosts = append(hosts, string(h))
-	}
-	return hosts
 }
 
 // openCertificates reads the certificate files, and sets up ACME; either may be missing.
@@ -91,7 +82,7 @@ func (s *server) certificateNames() []string {
 		names = append(names, string(name))
 	}
 	if len(s.cfg.Web.TLSListen) > 0 {
-		names = append(names, web.PolicyHosts(s.directory, s.policyHosts())...)
+		names = append(names, web.PolicyHosts(s.directory, mailHosts(s.cfg))...)
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return s.certificates != nil && s.certificates.Covers(name) })
 }
