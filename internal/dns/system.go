@@ -249,7 +249,10 @@ func answers(r, m *dns.Msg) bool {
 func read(r *dns.Msg, typ uint16, trusted bool) result {
 	name := r.Question[0].Name
 	res := result{authentic: trusted && r.AuthenticatedData, size: r.Len(), ttl: maxTTL}
-	for range maxAliases {
+	for hops := 0; ; hops++ {
+		if hops == maxAliases { // what stands at the end is not known
+			return result{err: fmt.Errorf("%w: more than %d aliases", ErrTemp, maxAliases)}
+		}
 		target := ""
 		for _, rr := range r.Answer {
 			h := rr.Header()
