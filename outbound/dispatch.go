@@ -113,7 +113,8 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 	if p.more {
 		p.next = list[maxLanes-1].Lane
 	}
-	c := choose(list, w.sites.crowded(list), min(free, maxClaim), (cap(w.slots)+1)/2-int(w.probes.Load()))
+	places := (cap(w.slots) + 1) / 2
+	c := choose(list, w.sites.crowded(list), min(free, maxClaim), places-int(w.probes.Load()), (places+1)/2-int(w.firsts.Load()))
 	if c.waiting {
 		w.pressed.Store(begun.UnixNano())
 	}
@@ -126,7 +127,7 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 		}
 	}
 	for ready := c.ready; len(ready) > 0 && ctx.Err() == nil; {
-		batches, err := w.start(ctx, work, ready, c.proven)
+		batches, err := w.start(ctx, work, ready, c.probes)
 		if err != nil {
 			return p, err
 		}
@@ -144,19 +145,19 @@ func (w *Worker) pass(ctx, work context.Context, after string) (passed, error) {
 // choice is which lanes a pass claims from.
 type choice struct {
 	ready   []string
-	fresh   []string            // of these: without a row
-	proven  map[string]struct{} // of these: proven
-	cut     bool                // there are more behind the last one
-	waiting bool                // some that have not proved themselves found no place among the probes
+	fresh   []string         // of these: without a row
+	probes  map[string]int64 // of these: those that have not proved themselves, with 1 for one that was never tried
+	cut     bool             // there are more behind the last one
+	waiting bool             // some that have not proved themselves found no place among the probes
 }
 
 // choose takes the first lanes that are ready and not crowded out, at most free of them, and at most probes of those whose sites
 // have not proved themselves: were there no such bound, a hundred sites that take connections and say nothing would hold all
-// there are.
-func choose(list []pendingLane, crowded map[string]bool, free, probes int) choice {
+// there are. Of the probes first are meant for lanes that were never tried.
+func choose(list []pendingLane, crowded map[string]bool, free, probes, first int) choice {
 	list = slices.DeleteFunc(slices.Clone(list), func(l pendingLane) bool { return !l.Ready || crowded[l.Lane] })
-	later := unprobed(list, probes)
-	c := choice{proven: map[string]struct{}{}, waiting: len(later) > 0}
+	later := unprobed(list, probes, first)
+	c := choice{probes: map[string]int64{}, waiting: len(later) > 0}
 	for _, l := range list {
 		if later[l.Lane] {
 			continue
@@ -166,8 +167,12 @@ func choose(list []pendingLane, crowded map[string]bool, free, probes int) choic
 			break
 		}
 		c.ready = append(c.ready, l.Lane)
-		if l.Proven {
-			c.proven[l.Lane] = struct{}{}
+		switch {
+		case l.Proven:
+		case l.Used == 0:
+			c.probes[l.Lane] = 1
+		default:
+			c.probes[l.Lane] = 0
 		}
 		if l.Fresh {
 			c.fresh = append(c.fresh, l.Lane)
@@ -176,13 +181,25 @@ func choose(list []pendingLane, crowded map[string]bool, free, probes int) choic
 	return c
 }
 
-// unprobed names the lanes that have not proved themselves and are more than the probes. New lanes go first, then those that were
-// left alone longest: else a hundred that stay unproven would keep those with names behind theirs waiting for ever.
-func unprobed(list []pendingLane, probes int) map[string]bool {
-	list = slices.DeleteFunc(slices.Clone(list), func(l pendingLane) bool { return l.Proven })
-	slices.SortStableFunc(list, func(a, b pendingLane) int { return cmp.Compare(a.Used, b.Used) })
+// unprobed names the lanes that have not proved themselves and are more than the probes. Lanes that were never tried have the first
+// places of these, the rest are of those that were left alone longest: else a hundred that stay unproven would keep those with names
+// behind theirs waiting for ever, and so would new ones that never end.
+func unprobed(list []pendingLane, probes, first int) map[string]bool {
+	var fresh, tried []pendingLane
+	for _, l := range list {
+		switch {
+		case l.Proven:
+		case l.Used == 0:
+			fresh = append(fresh, l)
+		default:
+			tried = append(tried, l)
+		}
+	}
+	slices.SortStableFunc(tried, func(a, b pendingLane) int { return cmp.Compare(a.Used, b.Used) })
+	probes = max(probes, 0)
+	again := min(probes-min(probes, len(fresh), max(first, 0)), len(tried))
 	out := map[string]bool{}
-	for _, l := range list[min(max(probes, 0), len(list)):] {
+	for _, l := range append(fresh[min(probes-again, len(fresh)):], tried[again:]...) {
 		out[l.Lane] = true
 	}
 	return out
@@ -190,7 +207,7 @@ func unprobed(list []pendingLane, probes int) map[string]bool {
 
 // start claims from the lanes and starts the jobs. ctx ends a claim only before it is made, so that
 // no lease is taken of which nobody knows.
-func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[string]struct{}) ([]batch, error) {
+func (w *Worker) start(ctx, work context.Context, lanes []string, probes map[string]int64) ([]batch, error) {
 	begun := time.Now()
 	claimCtx, cancel := context.WithTimeout(work, recordWait)
 	defer cancel()
@@ -201,17 +218,20 @@ func (w *Worker) start(ctx, work context.Context, lanes []string, proven map[str
 	}
 	for _, b := range batches {
 		v := w.sites.begin(b.lane)
+		first, unproven := probes[b.lane]
 		probe := int64(0)
-		if _, ok := proven[b.lane]; !ok {
+		if unproven {
 			probe, v.hurried = 1, w.probesAwaited
 		}
 		w.slots <- struct{}{}
 		w.probes.Add(probe)
+		w.firsts.Add(first)
 		w.owe(b.owner) // the report of its end
 		w.jobs.Go(func() {
 			w.carry(work, ctx.Done(), b, v)
 			v.end()
 			w.probes.Add(-probe)
+			w.firsts.Add(-first)
 			<-w.slots
 		})
 	}

@@ -56,19 +56,22 @@ func TestChoose(t *testing.T) {
 	failing := func(name string) pendingLane { return pendingLane{Lane: name, Ready: true, Used: 1} }
 	list := []pendingLane{fresh("a"), failing("b"), {Lane: "c", Proven: true}, fresh("d"), known("e"), known("f")}
 	for name, c := range map[string]struct {
-		free, probes int
-		ready, fresh []string
-		cut          bool
+		free, probes, first int
+		ready, fresh        []string
+		cut                 bool
 	}{
-		"room for all":             {9, 9, []string{"a", "b", "d", "e", "f"}, []string{"a", "d"}, false},
-		"probes have their share":  {9, 2, []string{"a", "d", "e", "f"}, []string{"a", "d"}, false},
-		"probes have used it up":   {9, 0, []string{"e", "f"}, nil, false},
-		"probes have more than it": {9, -3, []string{"e", "f"}, nil, false},
-		"no more connections":      {2, 1, []string{"a", "e"}, []string{"a"}, true},
-		"just enough connections":  {3, 1, []string{"a", "e", "f"}, []string{"a"}, false},
+		"room for all":                  {9, 9, 9, []string{"a", "b", "d", "e", "f"}, []string{"a", "d"}, false},
+		"probes have their share":       {9, 2, 1, []string{"a", "b", "e", "f"}, []string{"a"}, false},
+		"more of them are for new ones": {9, 2, 2, []string{"a", "d", "e", "f"}, []string{"a", "d"}, false},
+		"new ones have used theirs":     {9, 1, -1, []string{"b", "e", "f"}, nil, false},
+		"what nobody else needs":        {9, 3, 0, []string{"a", "b", "d", "e", "f"}, []string{"a", "d"}, false},
+		"probes have used it up":        {9, 0, 1, []string{"e", "f"}, nil, false},
+		"probes have more than it":      {9, -3, -1, []string{"e", "f"}, nil, false},
+		"no more connections":           {2, 1, 1, []string{"a", "e"}, []string{"a"}, true},
+		"just enough connections":       {3, 1, 1, []string{"a", "e", "f"}, []string{"a"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := choose(list, nil, c.free, c.probes)
+			got := choose(list, nil, c.free, c.probes, c.first)
 			if !slices.Equal(got.ready, c.ready) || !slices.Equal(got.fresh, c.fresh) || got.cut != c.cut {
 				t.Errorf("got %+v", got)
 			}
@@ -85,7 +88,7 @@ func TestProbesTakeTurns(t *testing.T) {
 	list = append(list, pendingLane{Lane: "good.test", Ready: true, Proven: true}, pendingLane{Lane: "new.test", Ready: true, Fresh: true})
 	got := map[string]int{}
 	for round := range 10 {
-		c := choose(list, nil, 100, 2)
+		c := choose(list, nil, 100, 2, 1)
 		if len(c.ready) != 3 || round == 0 && !slices.Equal(c.fresh, []string{"new.test"}) {
 			t.Errorf("round %d: %+v", round, c)
 		}

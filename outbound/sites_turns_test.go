@@ -55,7 +55,7 @@ func TestTurnNotTaken(t *testing.T) {
 	after := ""
 	for range 90 {
 		rest := list[slices.IndexFunc(append(list, pendingLane{Lane: "~"}), func(l pendingLane) bool { return l.Lane > after }):]
-		c := choose(rest, s.crowded(rest), 1, 1000)
+		c := choose(rest, s.crowded(rest), 1, 1000, 1000)
 		after = ""
 		for _, lane := range c.ready {
 			got[lane]++

@@ -65,6 +65,7 @@ type Worker struct {
 	sites      *sites
 	slots      chan struct{} // batches under way
 	probes     atomic.Int64  // of these, to sites that have not proved themselves
+	firsts     atomic.Int64  // of these, to lanes that were never tried
 	pressed    atomic.Int64  // Unix time in ns when others were last seen to wait for a place among the probes
 	jobs       sync.WaitGroup
 
