@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ import (
 // program is where Debian's package has it.
 const program = "/usr/bin/pebble"
 
-const patience = 30 * time.Second
+const patience = time.Minute // on a machine that does much else
 
 // CA is a running authority.
 type CA struct {
@@ -38,7 +39,10 @@ type CA struct {
 	management string
 	client     *http.Client
 	cmd        *exec.Cmd
+	runs       context.Context // ends with cmd
+	said       bytes.Buffer    // by cmd, to be read when it has ended
 	names      *dns.Server
+	stop       sync.Once
 }
 
 // Start runs an authority that looks names up in zone, and asks for HTTP-01 and TLS-ALPN-01 at the two ports. It ends with the
@@ -54,10 +58,6 @@ func Start(t testing.TB, zone dns.Fake, httpPort, tlsPort int) *CA {
 	}
 	dir := t.TempDir()
 	c := &CA{}
-	listen := freeAddress(t)
-	c.management = freeAddress(t)
-	_, port, _ := net.SplitHostPort(listen)
-	c.Directory = "https://localhost:" + port + "/dir"
 	server, roots := smtptest.Certificate(t, "localhost")
 	c.client = &http.Client{Timeout: patience, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}, DisableKeepAlives: true,
@@ -68,38 +68,55 @@ func Start(t testing.TB, zone dns.Fake, httpPort, tlsPort int) *CA {
 	c.Roots = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	write(t, dir, "cert.pem", c.Roots)
 	write(t, dir, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	c.names, err = dns.Serve("127.0.0.1:0", zone)
+	must(t, err)
+	t.Cleanup(func() {
+		c.Stop()
+		if t.Failed() {
+			t.Logf("Pebble said:\n%s", c.said.Bytes())
+		}
+	})
+	for range 5 { // somebody else may take a free port before Pebble does, which then ends
+		c.launch(t, dir, httpPort, tlsPort)
+		if c.answers(t, c.Directory) && c.answers(t, "https://"+c.management+"/roots/0") {
+			return c
+		}
+	}
+	t.Fatal("Pebble ends at once")
+	return nil
+}
+
+// launch runs Pebble at addresses that are free now.
+func (c *CA) launch(t testing.TB, dir string, httpPort, tlsPort int) {
+	t.Helper()
+	listen := freeAddress(t)
+	c.management = freeAddress(t)
+	_, port, _ := net.SplitHostPort(listen)
+	c.Directory = "https://localhost:" + port + "/dir"
 	settings, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": listen, "managementListenAddress": c.management, "certificate": filepath.Join(dir, "cert.pem"),
 		"privateKey": filepath.Join(dir, "key.pem"), "httpPort": httpPort, "tlsPort": tlsPort,
 	}})
 	must(t, err)
 	write(t, dir, "pebble.json", settings)
-	c.names, err = dns.Serve("127.0.0.1:0", zone)
-	must(t, err)
-
-	var said bytes.Buffer
-	c.cmd = exec.Command(program, "-strict", "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", c.names.Addr.String())
-	c.cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20")
-	c.cmd.Stdout, c.cmd.Stderr = &said, &said
-	must(t, c.cmd.Start())
-	t.Cleanup(func() {
-		c.Stop()
-		if t.Failed() {
-			t.Logf("Pebble said:\n%s", said.Bytes())
-		}
-	})
-	c.wait(t)
-	return c
+	cmd := exec.Command(program, "-strict", "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", c.names.Addr.String())
+	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20")
+	cmd.Stdout, cmd.Stderr = &c.said, &c.said
+	must(t, cmd.Start())
+	runs, ended := context.WithCancel(context.Background())
+	go func() { _ = cmd.Wait(); ended() }()
+	c.cmd, c.runs = cmd, runs
 }
 
 // Stop ends the authority: from now on it cannot be reached.
 func (c *CA) Stop() {
-	if c.cmd.ProcessState != nil {
-		return
-	}
-	_ = c.cmd.Process.Kill()
-	_ = c.cmd.Wait()
-	c.names.Close()
+	c.stop.Do(func() {
+		if c.cmd != nil {
+			_ = c.cmd.Process.Kill()
+			<-c.runs.Done()
+		}
+		c.names.Close()
+	})
 }
 
 // Issuers are the roots of what the authority issues.
@@ -117,36 +134,34 @@ func (c *CA) Issuers(t testing.TB) *x509.CertPool {
 	return pool
 }
 
-// wait waits until both listeners serve: the directory's, and the management's with the roots.
-func (c *CA) wait(t testing.TB) {
+// answers waits until there is an answer, or tells that Pebble has ended.
+func (c *CA) answers(t testing.TB, url string) bool {
 	t.Helper()
-	for _, url := range []string{c.Directory, "https://" + c.management + "/roots/0"} {
-		c.waitFor(t, url)
-	}
-}
-
-func (c *CA) waitFor(t testing.TB, url string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(c.runs, patience)
 	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	must(t, err)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		resp, err := c.client.Get(url)
+		resp, err := c.client.Do(r)
 		if err == nil {
 			resp.Body.Close() //nolint:errcheck // nothing was read
-			return
+			return true
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			if c.runs.Err() != nil {
+				return false
+			}
 			t.Fatalf("Pebble does not answer: %v", err)
 		}
 	}
 }
 
-// freeAddress is one of loopback at which nobody listens.
-func freeAddress(t testing.TB) string {
+// freeAddress is one of loopback at which nobody listens now. A variable for tests.
+var freeAddress = func(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
