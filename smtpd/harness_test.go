@@ -147,6 +147,9 @@ func start(t *testing.T, backend Backend, changes ...func(*Config)) *running {
 		if err := r.wait(); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", log)
+		}
 	})
 	select {
 	case <-s.Ready():
