@@ -126,7 +126,7 @@ func TestServerThatKeepsEndingIsGivenUp(t *testing.T) {
 			logs.await(t, "PostgreSQL runs again", n)
 		}
 	}
-	if err := s.Run(context.Background()); !errors.Is(err, ErrGaveUp) {
+	if err := s.Run(testContext(t)); !errors.Is(err, ErrGaveUp) {
 		t.Errorf("Run returns %v", err)
 	}
 	start(t, dir) // the folder is free again

@@ -145,9 +145,14 @@ func start(t *testing.T, dir string) (*Server, *journal) {
 	logs := newJournal()
 	s, err := Start(testContext(t), Config{Dir: dir, Logger: slog.New(logs)})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, logs)
 	}
-	t.Cleanup(func() { s.Stop() })
+	t.Cleanup(func() {
+		s.Stop()
+		if t.Failed() {
+			t.Logf("log of the server in %s:\n%s", dir, logs)
+		}
+	})
 	return s, logs
 }
 
