@@ -114,7 +114,7 @@ func open(t testing.TB, databaseURL string) *pgxpool.Pool {
 		go func() { pool.Close(); close(closed) }()
 		select {
 		case <-closed:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("pgtest: %d connections were acquired and not released", pool.Stat().AcquiredConns())
 		}
 	})
