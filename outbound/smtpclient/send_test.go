@@ -363,9 +363,10 @@ func TestServerStopsReading(t *testing.T) {
 						return
 					}
 				}
+				_ = ours.SetWriteDeadline(time.Unix(1, 0)) // the time for the block, which is being written, is over
 				_, _ = io.WriteString(theirs, early)
 			}()
-			c, err := Connect(within(t), ours, Config{Name: "a.test", Timeouts: Timeouts{Block: 500 * time.Millisecond}})
+			c, err := Connect(within(t), ours, Config{Name: "a.test", Timeouts: Timeouts{Block: patience}})
 			if err != nil {
 				t.Fatal(err)
 			}
