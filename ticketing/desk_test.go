@@ -218,6 +218,7 @@ type sent struct {
 	To, Template, Subject, Text, Auto, FromName, MessageID, Refs string
 	ReplyTo                                                      string
 	Ticket                                                       int64
+	Unsubscribe                                                  bool
 }
 
 // sentMail takes the mails that were queued since the last call, in order.
@@ -225,7 +226,7 @@ func (d *desk) sentMail() []sent {
 	d.t.Helper()
 	rows, err := d.pool.Query(context.Background(), `
 		SELECT d.recipient, m.template, m.subject, m.body_text, m.auto_submitted, m.from_name, d.rfc_message_id, d.refs,
-		       COALESCE(d.ticket_number, 0), COALESCE(d.participant_no, 0), m.from_address
+		       COALESCE(d.ticket_number, 0), COALESCE(d.participant_no, 0), m.from_address, d.unsubscribe
 		FROM deliveries d JOIN messages m USING (organisation_id, message_id) ORDER BY d.delivery_id`)
 	if err != nil {
 		d.t.Fatal(err)
@@ -236,7 +237,7 @@ func (d *desk) sentMail() []sent {
 		var s sent
 		var no int
 		var from string
-		if err := rows.Scan(&s.To, &s.Template, &s.Subject, &s.Text, &s.Auto, &s.FromName, &s.MessageID, &s.Refs, &s.Ticket, &no, &from); err != nil {
+		if err := rows.Scan(&s.To, &s.Template, &s.Subject, &s.Text, &s.Auto, &s.FromName, &s.MessageID, &s.Refs, &s.Ticket, &no, &from, &s.Unsubscribe); err != nil {
 			d.t.Fatal(err)
 		}
 		s.ReplyTo = d.org.Signer.Ticket(bare(from), address.TicketRef{Ticket: s.Ticket, Participant: no}).String()

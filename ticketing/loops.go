@@ -41,7 +41,7 @@ func (s *scene) may(t *Ticket, p *Participant, words guard.Print) bool {
 		}
 		if v.First && p.Role == StaffRole { // who waits for mail must know that none comes
 			if m := s.loopMail(t, stoppedWords(p, v)); m >= 0 {
-				s.deliver(m, p)
+				s.deliver(m, p).Unsubscribe = true
 			}
 		}
 	case v.First:

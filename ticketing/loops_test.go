@@ -294,8 +294,8 @@ func TestAddressVolumeIsShared(t *testing.T) {
 			operator++
 		case s.To == k.key && s.Template == templateLoop:
 			told++
-			if !strings.Contains(s.Text, "letters to one address") || !strings.Contains(s.Text, "about all tickets") {
-				t.Errorf("she is told %q", s.Text)
+			if !strings.Contains(s.Text, "letters to one address") || !strings.Contains(s.Text, "about all tickets") || !s.Unsubscribe {
+				t.Errorf("she is told %q, and can leave by it: %v", s.Text, s.Unsubscribe)
 			}
 		case s.To == k.key:
 			notices++

@@ -331,7 +331,7 @@ func (s *scene) sendDirect(t *Ticket, p *Participant, name, words string) {
 	}
 	message := s.write(t, outbound.Message{Template: name, AutoSubmitted: auto}, tpl, v)
 	if s.may(t, p, s.exactly(message)) {
-		s.deliver(message, p)
+		s.deliver(message, p).Unsubscribe = name == templateDelayed
 	}
 }
 

@@ -72,8 +72,12 @@ func recordDelay(w *world, org *Organisation, f outbound.Final) {
 		words += " The other server said: " + f.Reply
 	}
 	sc.event(t, "delivery.delayed", words)
-	if owner := org.Staff[t.Owner]; owner != nil && owner.State != "inactive" && t.byNumber(f.Participant) != t.participant(t.Owner) {
-		sc.sendDirect(t, sc.participantOf(t, &owner.told), templateDelayed, words)
+	owner := org.Staff[t.Owner]
+	if owner == nil || owner.told.Inactive || owner.told.Muted || t.byNumber(f.Participant) == t.participant(t.Owner) {
+		return
+	}
+	if p := sc.participantOf(t, &owner.told); p.Subscribed {
+		sc.sendDirect(t, p, templateDelayed, words)
 	}
 }
 

@@ -38,8 +38,8 @@ func TestOutcomesAreTold(t *testing.T) {
 		return d.service.RecordFinal(t.Context(), tx, []outbound.Final{final, {Organisation: d.org.ID, Ticket: 1, Participant: ofCarl, Outcome: outbound.Delivered}})
 	})
 	failure := to(t, d.sentMail(), "anna@staff.test")
-	if delayed.Auto != "auto-generated" {
-		t.Errorf("the notice of a delay is %q, and answers nobody", delayed.Auto)
+	if delayed.Auto != "auto-generated" || !delayed.Unsubscribe {
+		t.Errorf("the notice of a delay is %q, and answers nobody; that one can leave the ticket by it is %v", delayed.Auto, delayed.Unsubscribe)
 	}
 	if delayed.Template != templateDelayed || failure.Template != "delivery.failed/staff" {
 		t.Errorf("told by %s and %s", delayed.Template, failure.Template)
@@ -63,5 +63,39 @@ func TestOutcomesAreTold(t *testing.T) {
 	want := []string{"event: delivery.delayed", "event: delivery.failed", "event: delivery.failed", "event: delivery.failed", "event: delivery.delayed", "event: delivery.failed"}
 	if got := d.entries(1); !slices.Equal(got[len(got)-len(want):], want) {
 		t.Errorf("entries %v", got)
+	}
+}
+
+// Who left the ticket, or switched notifications off, hears of no delay either, though the ticket is his.
+func TestDelayIsNotToldToWhoWantsNoMail(t *testing.T) {
+	for name, silence := range map[string]func(d *desk, reply string){
+		"left the ticket": func(d *desk, reply string) {
+			d.must(mail{from: "anna@staff.test", to: []string{reply}, subject: "Re: Question #unsubscribe#"})
+		},
+		"switched notifications off": func(d *desk, _ string) {
+			d.exec(`UPDATE people SET preferences = '{"notifications_off": true}' WHERE kind = 'staff'`)
+			d.set(`{"staff_proof": "token"}`) // and the node looks
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+			told := to(t, d.sentMail(), "anna@staff.test")
+			d.must(mail{from: "anna@staff.test", to: []string{told.ReplyTo}, subject: "Re: Question #take#", text: "An answer."})
+			silence(d, told.ReplyTo)
+			d.sentMail()
+			final := outbound.Final{Organisation: d.org.ID, Ticket: 1, Participant: 1, Recipient: "carl@client.test"}
+			if err := pgx.BeginFunc(t.Context(), d.pool, func(tx pgx.Tx) error {
+				return d.service.RecordDelay(t.Context(), tx, []outbound.Final{final})
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if m := d.sentMail(); len(m) != 0 {
+				t.Errorf("mail %+v", m)
+			}
+			if got := d.entries(1); got[len(got)-1] != "event: delivery.delayed" {
+				t.Errorf("entries %v", got)
+			}
+		})
 	}
 }
