@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"mime/quotedprintable"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -190,12 +191,21 @@ func (c *composer) multipart(subtype string, parts func(next func())) {
 	fmt.Fprintf(c, "--%s--\r\n", boundary)
 }
 
+// lineFrom is the beginning of a line before which programs that keep letters in one file put a ">": no signature holds over that.
+var lineFrom = regexp.MustCompile(`(?m)^From `)
+
 func (c *composer) text(contentType, s string) {
 	fmt.Fprintf(c, "Content-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", contentType)
+	begin := c.Len()
 	w := quotedprintable.NewWriter(c)
 	// A bytes.Buffer takes everything, so these cannot fail.
 	_, _ = w.Write([]byte(s))
 	_ = w.Close()
+	if written := c.Bytes()[begin:]; lineFrom.Match(written) {
+		written = lineFrom.ReplaceAll(written, []byte("From=\r\n ")) // its line goes on behind a soft line break
+		c.Truncate(begin)
+		c.Write(written)
+	}
 	if !bytes.HasSuffix(c.Bytes(), []byte("\r\n")) {
 		c.WriteString("\r\n")
 	}

@@ -64,6 +64,9 @@ func drafts() map[string]*Draft {
 			d.Thread = nil
 			d.Unsubscribe = true
 		}),
+		"from": draft(func(d *Draft) {
+			d.Text = "From here on it works.\nFromage. From is a word, and\nFrom " + strings.Repeat("long ", 20) + "it goes."
+		}),
 		"encoded word": draft(func(d *Draft) { d.Subject, d.FromName = "=?utf-8?q?x?= and more", "=?utf-8?b?eA==?=" }),
 	}
 }
@@ -95,6 +98,9 @@ func checkLetter(t *testing.T, letter []byte, d *Draft) {
 	t.Helper()
 	if eightBit, err := smtpclient.CheckBody(letter); err != nil || eightBit {
 		t.Errorf("not fit for SMTP: 8 bit %v, %v", eightBit, err)
+	}
+	if bytes.Contains(letter, []byte("\nFrom ")) {
+		t.Error("a line begins as letters do in an mbox file")
 	}
 	r, err := mail.CreateReader(bytes.NewReader(letter))
 	if err != nil {
