@@ -34,8 +34,8 @@
 // # Numbers
 //
 // A loop that these rules see ends after three automatic letters. What they do not see is bounded by token buckets
-// (TicketLimits, AddressLimits), by the chain (20 letters to one address without an act of a person between them), and by
+// (ticketLimits, addressLimits), by the chain (20 letters to one address without an act of a person between them), and by
 // the letter itself: the same one does not go twice to one address within five minutes (an acknowledgement is the same if what
-// it acknowledges is). A bucket that is empty keeps the
-// address silent until half of it is back, so that a loop does not trickle. Every guard arms itself again.
+// it acknowledges is). A bucket that is empty keeps the address silent until half of it is back, so that a loop does not
+// trickle, but for half an hour at most. Every guard arms itself again.
 package guard

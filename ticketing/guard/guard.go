@@ -19,14 +19,6 @@ const (
 	AddressVolume Guard = "letters to one address"
 )
 
-// all is every guard; a stored one is its place here.
-var all = []Guard{
-	OwnAddress, OwnWords, SameWords, Reflex, AnswerBudget, Machine, Twice, Chain, TicketVolume, AddressVolume,
-}
-
-// Guards are all of them, in a fixed order.
-func Guards() []Guard { return all[:len(all):len(all)] }
-
 // Verdict says whether a letter may go out, and if not, why not.
 type Verdict struct {
 	Stopped Guard     // "" if the letter may go
@@ -43,8 +35,8 @@ const (
 	maxChain    = 20
 	chainWindow = 24 * time.Hour // a chain that rested that long is at an end
 
-	// TellAgain is how long after one event the next one that hangs on letters, not on time, is told.
-	TellAgain = time.Hour
+	// tellWindow is how long after one event the next one that hangs on letters, not on time, is told.
+	tellWindow = time.Hour
 )
 
 // Line is what is remembered of the automatic letters about one ticket to one address.
@@ -74,11 +66,11 @@ func (l *Line) Send(now time.Time, words Print) Verdict {
 		armed := last.Add(chainWindow)
 		return l.stop(Chain, now, armed, armed)
 	}
-	if back, empty := l.volume.empty(TicketLimits, now); empty {
+	if back, empty := l.volume.empty(ticketLimits, now); empty {
 		l.quiet = back
 		return Verdict{Stopped: TicketVolume, First: true, Until: back}
 	}
-	l.volume.add(TicketLimits, 1, now)
+	l.volume.add(ticketLimits, 1, now)
 	l.chain++
 	copy(l.sent[1:], l.sent[:])
 	l.sent[0] = saying{words, now}
@@ -98,7 +90,7 @@ func (l *Line) Tell(now time.Time) bool {
 	if now.Before(l.told) {
 		return false
 	}
-	l.told = now.Add(TellAgain)
+	l.told = now.Add(tellWindow)
 	return true
 }
 
@@ -126,17 +118,17 @@ func (t *Total) Send(now time.Time) Verdict {
 	if now.Before(t.quiet) {
 		return Verdict{Stopped: AddressVolume, Until: t.quiet}
 	}
-	if back, empty := t.volume.empty(AddressLimits, now); empty {
+	if back, empty := t.volume.empty(addressLimits, now); empty {
 		t.quiet = back
 		return Verdict{Stopped: AddressVolume, First: true, Until: back}
 	}
-	t.volume.add(AddressLimits, 1, now)
+	t.volume.add(addressLimits, 1, now)
 	return Verdict{}
 }
 
 // Join adds to a state that others counted in n letters of our own, and how long we are silent.
 func (t *Total) Join(now time.Time, n int, ours Total) {
-	t.volume.add(AddressLimits, n, now)
+	t.volume.add(addressLimits, n, now)
 	if ours.quiet.After(t.quiet) {
 		t.quiet = ours.quiet
 	}

@@ -51,16 +51,16 @@ func TestLineBuckets(t *testing.T) {
 
 // Never do more letters go than a bucket holds and gets back, and it is never silent for good.
 func TestBucketsBound(t *testing.T) {
-	for i, limit := range TicketLimits {
+	for i, limit := range ticketLimits {
 		var l Line
 		sent := 0
-		for now := start; now.Sub(start) < limit.Per; now = now.Add(10 * time.Second) {
+		for now := start; now.Sub(start) < limit.per; now = now.Add(10 * time.Second) {
 			l.Person()
 			if l.Send(now, Print(now.Unix())).May() {
 				sent++
 			}
 		}
-		if sent < limit.Letters*2/3 && i == 0 || sent > 2*limit.Letters {
+		if sent < limit.letters*2/3 && i == 0 || sent > 2*limit.letters {
 			t.Errorf("%+v: %d letters in its time", limit, sent)
 		}
 	}
@@ -137,7 +137,7 @@ func TestSameLetterTwice(t *testing.T) {
 
 // As many different letters as a bucket holds may go between: the first does not go again before its time.
 func TestSameLetterAfterManyOthers(t *testing.T) {
-	for others := range TicketLimits[0].Letters {
+	for others := range ticketLimits[0].letters {
 		var l Line
 		for i := range 1 + others {
 			if v := l.Send(start.Add(time.Duration(i)*time.Second), Print(i+1)); !v.May() {
@@ -270,7 +270,7 @@ func TestWords(t *testing.T) {
 
 func TestStored(t *testing.T) {
 	l := Line{chain: 3, sent: [sentLetters]saying{{99, start}, {98, start.Add(-time.Hour)}}, quiet: start.Add(time.Hour), told: start.Add(time.Minute)}
-	l.volume.add(TicketLimits, 3, start)
+	l.volume.add(ticketLimits, 3, start)
 	for i := range l.volume {
 		l.volume[i] = l.volume[i].Truncate(time.Second)
 	}
@@ -284,7 +284,7 @@ func TestStored(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, m)
 	}
 	a := Total{quiet: start}
-	a.volume.add(AddressLimits, 1, start)
+	a.volume.add(addressLimits, 1, start)
 	if got := ReadTotal(a.Stored()); !reflect.DeepEqual(got, a) {
 		t.Errorf("%+v, want %+v", got, a)
 	}

@@ -2,24 +2,24 @@ package guard
 
 import "time"
 
-// Limit is a token bucket: Letters at once, and as many again over each Per.
-type Limit struct {
-	Letters int
-	Per     time.Duration
+// limit is a token bucket: letters at once, and as many again over each per.
+type limit struct {
+	letters int
+	per     time.Duration
 }
 
 // The buckets of one address in one ticket, and of one address in all.
 var (
-	TicketLimits  = limits{{10, 10 * time.Minute}, {15, 30 * time.Minute}, {25, time.Hour}, {50, 3 * time.Hour}, {100, 10 * time.Hour}}
-	AddressLimits = limits{{30, 10 * time.Minute}, {60, 30 * time.Minute}, {120, time.Hour}, {240, 3 * time.Hour}, {360, 10 * time.Hour}}
+	ticketLimits  = limits{{10, 10 * time.Minute}, {15, 30 * time.Minute}, {25, time.Hour}, {50, 3 * time.Hour}, {100, 10 * time.Hour}}
+	addressLimits = limits{{30, 10 * time.Minute}, {60, 30 * time.Minute}, {120, time.Hour}, {240, 3 * time.Hour}, {360, 10 * time.Hour}}
 )
 
 const buckets = 5
 
-type limits [buckets]Limit
+type limits [buckets]limit
 
 // interval is the time in which one token comes back.
-func (l Limit) interval() time.Duration { return l.Per / time.Duration(l.Letters) }
+func (l limit) interval() time.Duration { return l.per / time.Duration(l.letters) }
 
 // volume holds of each bucket when it is full again; one that was never used is full. Such a moment is all there is to a
 // token bucket: each letter moves it by one interval.
@@ -32,11 +32,11 @@ const maxSilence = 30 * time.Minute
 // empty tells whether a bucket has no token, and when half of it is back: of several, the last to be.
 func (v *volume) empty(of limits, now time.Time) (back time.Time, empty bool) {
 	for i, l := range of {
-		if v[i].Add(l.interval()).Sub(now) <= l.Per {
+		if v[i].Add(l.interval()).Sub(now) <= l.per {
 			continue
 		}
 		empty = true
-		if half := v[i].Add(-l.Per / 2); half.After(back) {
+		if half := v[i].Add(-l.per / 2); half.After(back) {
 			back = half
 		}
 	}
