@@ -232,7 +232,8 @@ func TestStrayAttempts(t *testing.T) {
 	month := one[time.Time](x, `SELECT date_trunc('month', now() AT TIME ZONE 'UTC')`)
 	first, second := partitionName(month), partitionName(month.AddDate(0, 1, 0))
 	x.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$`)
-	x.exec(`CREATE TRIGGER refuse BEFORE DELETE ON attempts_default FOR EACH ROW WHEN (OLD.at >= now() + interval '40 days') EXECUTE FUNCTION refuse()`)
+	x.exec(`CREATE TRIGGER refuse BEFORE DELETE ON attempts_default FOR EACH ROW
+		WHEN (OLD.at >= '` + month.AddDate(0, 2, 0).Format(time.DateOnly) + `') EXECUTE FUNCTION refuse()`)
 	x.exec(`UPDATE attempts SET at = '` + month.AddDate(0, 2, 9).Format(time.DateOnly) + `' WHERE at > now() + interval '100 days'`)
 	if err := w.archive(x.ctx); err == nil {
 		t.Error("a partition that could not be made is not reported")
