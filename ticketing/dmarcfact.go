@@ -11,11 +11,13 @@ import (
 
 // dmarcFact is what the owner of the domain in From may be told of a letter: where it came from, what SPF and DKIM said, and
 // what became of it (RFC 9990); nothing of its words, nor for whom it was. A letter counts once, when it comes first, whatever
-// organisations it goes to; ok is false when there is nothing to tell.
+// organisations it goes to; ok is false when there is nothing to tell. Reports are not told of: two hosts would for ever report the
+// report of the other.
 func dmarcFact(p *parcel) (f outbound.DMARCFact, ok bool) {
 	v := p.letter.Verdict
 	d := v.DMARC
-	if d.Result != message.Pass && d.Result != message.Fail || p.release != nil || !p.known.IsZero() || !p.letter.Session.Client.IsValid() {
+	if d.Result != message.Pass && d.Result != message.Fail || p.release != nil || !p.known.IsZero() ||
+		p.summary.outcome == DailyReport || !p.letter.Session.Client.IsValid() {
 		return f, false
 	}
 	f.Policy = reports.DMARCPolicy{Domain: d.PolicyDomain, Policy: d.Policy, DKIM: "r", SPF: "r", Testing: "n"}

@@ -43,6 +43,7 @@ func TestDMARCFact(t *testing.T) {
 		"held":          {func(p *parcel) { p.summary = summary{outcome: HeldLetter, reason: reasonDMARCHeld} }, "quarantine"},
 		"taken":         {func(*parcel) {}, "none"},
 		"passed":        {func(p *parcel) { p.letter.Verdict.DMARC.Result = message.Pass }, "none"},
+		"a report":      {func(p *parcel) { p.summary.outcome = DailyReport }, ""},
 		"known":         {func(p *parcel) { p.known = id.New() }, ""},
 		"released":      {func(p *parcel) { p.release = &release{} }, ""},
 		"not published": {func(p *parcel) { p.letter.Verdict.DMARC.Result = message.None }, ""},
