@@ -296,8 +296,9 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		stale := res.Err != nil && ctx.Err() == nil && (s.reused || carried > 0 && notBegun(res.Recipients))
 		for i, fate := range res.Recipients {
 			stale = stale && fate.Status == smtpclient.Deferred
-			list[i] = ofHost(judge(fate, res.Err != nil), s.relay)
-			list[i].Host, list[i].IP, list[i].TLS, list[i].TLSPolicy = s.host, s.ip.String(), s.client.TLSName(), s.policy
+			a := ofHost(judge(fate, res.Err != nil), s.relay)
+			a.Host, a.IP, a.TLS, a.TLSPolicy = s.host, s.ip.String(), s.client.TLSName(), s.policy
+			list[i] = ofConnection(a, s.relay)
 		}
 		if stale && !s.reused {
 			c.smtp.capacities.learn(c.lane, mails, time.Now())
@@ -398,6 +399,16 @@ func replyReason(f smtpclient.Fate) string {
 func ofHost(a Attempt, relay bool) Attempt {
 	if a.Reason == bounce.HostUnknown && a.Enhanced == "" && !relay {
 		a.Reason = bounce.UserUnknown
+	}
+	return a
+}
+
+// ofConnection corrects what a refusal comes to that is about the connection: it is in plaintext, perhaps because TLS failed for the
+// moment, and more is wanted (RFC 3207 section 4); or a smart host wants to know who we are (RFC 4954 section 6), which is a mistake
+// in its configuration. Neither is a reason to give up the letter.
+func ofConnection(a Attempt, relay bool) Attempt {
+	if a.Result == ResultFailed && (a.TLS == "" && (a.Code == 530 || a.Reason == bounce.TLSRequired) || relay && a.Code == 530) {
+		a.Result, a.Site = ResultDeferred, true
 	}
 	return a
 }
