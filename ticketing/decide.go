@@ -213,17 +213,16 @@ func (d *decider) noAnswer() string {
 	if d.content.NoAnswer && d.content.Kind == message.Human {
 		return "the letter asks for no automatic answer"
 	}
-	f := notify.AnswerFacts{
-		NullSender: d.letter.MailFrom.IsZero(), Kind: d.content.Kind, Sender: d.from, Ours: d.org.ours(d.from),
-		Disowned: d.release == nil && d.by.Proof == Unverified && disowned(d.belief.verdict), // who releases a letter vouches for it
-	}
 	set := d.org.Settings
 	if len(d.targets) > 0 {
 		set = d.targets[0].Settings
 	}
-	_, why := notify.AutoReplyAllowed(&f, notify.AnswerLimits{
-		Recently: set.AutoPerFiveMinutes, Day: set.AutoPerDay, Chain: notify.DefaultAnswerLimits.Chain,
-	})
+	f := notify.AnswerFacts{
+		NullSender: d.letter.MailFrom.IsZero(), Kind: d.content.Kind, Sender: d.from, Ours: d.org.ours(d.from),
+		Disowned: d.release == nil && d.by.Proof == Unverified && disowned(d.belief.verdict), // who releases a letter vouches for it
+		Never:    set.AutoPerFiveMinutes <= 0 || set.AutoPerDay <= 0,
+	}
+	why := notify.NoAnswer(&f)
 	if why == "" {
 		d.by.Loop = d.loop(set)
 	} else if f.Ours && !f.NullSender && f.Kind == message.Human {
@@ -395,8 +394,10 @@ func (d *decider) answer(t *Ticket, thirdParty bool) error {
 		d.warn(t)
 		d.outcome = AddedEntry
 		d.rejoin(t)
+		before := t.Status
 		d.statusAfter(t, kind, thirdParty)
 		d.tell(t, happening{event: event, entry: e})
+		d.tellStatus(t, before)
 	}
 	if act.any && d.ticket == nil {
 		d.ticket = t

@@ -63,7 +63,7 @@ type Event struct {
 	Address       string            // the support address, lower case
 	Status        string            // as stored: new, in_progress, waiting or closed
 	Machine       string            // why the letter counts as a machine's; "" for a person's
-	NoAnswer      string            // why its sender may not be answered, of AutoReplyAllowed; "" if he may
+	NoAnswer      string            // why its sender may not be answered, by NoAnswer and the guards; "" if he may
 	Posted        bool              // a rule posted it: no rule posts again
 	Settings      []map[string]bool // switches as set, the most specific first: address, category, organisation
 }
