@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,16 +64,16 @@ type Skipped struct {
 
 // The reasons why somebody whom a rule names is not told.
 const (
-	IsAuthor     = "is the author"
-	NotAuthor    = "is not the author, whom the rule answers"
-	NoAddress    = "has no address"
-	IsInternal   = "it is for staff only"
-	Unsubscribed = "unsubscribed"
-	Suppressed   = "suppressed"
-	Inactive     = "inactive"
-	SwitchedOff  = "switched notifications off"
-	NotStaff     = "is not staff"
-	NotCustomer  = "is staff"
+	isAuthor     = "is the author"
+	notAuthor    = "is not the author, whom the rule answers"
+	noAddress    = "has no address"
+	isInternal   = "it is for staff only"
+	unsubscribed = "unsubscribed"
+	suppressed   = "suppressed"
+	inactive     = "inactive"
+	switchedOff  = "switched notifications off"
+	notStaff     = "is not staff"
+	notCustomer  = "is staff"
 	machineWrote = "a machine wrote the letter: "
 	noAnswer     = "no automatic answer: "
 )
@@ -138,7 +139,7 @@ func (d *decider) blocked(r *Rule) string {
 	case e.Posted:
 		return "a rule posted this message"
 	case e.internal():
-		return IsInternal
+		return isInternal
 	case e.Machine != "":
 		return machineWrote + e.Machine
 	case e.NoAnswer != "":
@@ -253,30 +254,30 @@ func (d *decider) why(r *Rule, p *Person, to Audience) string {
 	reset := e.Type == StaffPasswordReset
 	switch {
 	case p.Address == "":
-		return NoAddress
+		return noAddress
 	case author && !r.Answer && !reset:
-		return IsAuthor
+		return isAuthor
 	case r.Answer && !author:
-		return NotAuthor
+		return notAuthor
 	case to != ToStaff && e.internal():
-		return IsInternal
+		return isInternal
 	case to != ToStaff && e.Machine != "":
 		return machineWrote + e.Machine
 	case r.Answer && e.NoAnswer != "":
 		d.out.Unanswered = true
 		return noAnswer + e.NoAnswer
 	case p.Inactive:
-		return Inactive
+		return inactive
 	case !reset && d.people.left(p):
-		return Unsubscribed
+		return unsubscribed
 	case !reset && p.Suppressed:
-		return Suppressed
+		return suppressed
 	case p.Muted && !r.Always:
-		return SwitchedOff
+		return switchedOff
 	case r.Only == "staff" && to != ToStaff, r.OptedIn != "" && !p.Staff:
-		return NotStaff
+		return notStaff
 	case r.Only == "customers" && to == ToStaff:
-		return NotCustomer
+		return notCustomer
 	case r.OptedIn != "" && !p.Preferences[r.OptedIn]:
 		return "has not switched on " + r.OptedIn
 	case r.OptedOut != "" && p.Preferences[r.OptedOut]:
@@ -294,15 +295,7 @@ func (e *Event) by(p *Person) bool {
 }
 
 func (w *People) left(p *Person) bool {
-	if p.ID.IsZero() {
-		return false
-	}
-	for _, u := range w.Unsubscribed {
-		if u == p.ID {
-			return true
-		}
-	}
-	return false
+	return !p.ID.IsZero() && slices.Contains(w.Unsubscribed, p.ID)
 }
 
 // told is the rule by which p is told already, 0 if none.
