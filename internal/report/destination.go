@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -105,9 +106,12 @@ func cutLimit(uri string) (rest string, octets int64, ok bool) {
 			digits, shift = digits[:n-1], 10*(i+1)
 		}
 	}
-	n, err := strconv.ParseUint(digits, 10, 20)
-	if err != nil || n == 0 {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 {
 		return uri, 0, false
 	}
-	return uri[:at], int64(n) << shift, true
+	if n > math.MaxInt64>>shift {
+		return uri[:at], math.MaxInt64, true
+	}
+	return uri[:at], n << shift, true
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -315,6 +316,10 @@ func TestDestinations(t *testing.T) {
 	}
 	got := DMARCDestinations("mailto:a@x.test!10m, mailto:b@y.test!512, https://x.test/, mailto:c@z.test!q")
 	if text(got) != "a@x.test b@y.test" || got[0].Max != 10<<20 || got[1].Max != 512 {
+		t.Errorf("%+v", got)
+	}
+	got = DMARCDestinations("mailto:a@x.test!10485760,mailto:b@y.test!9000000t,mailto:c@z.test!0,mailto:d@z.test!99999999999999999999")
+	if text(got) != "a@x.test b@y.test" || got[0].Max != 10<<20 || got[1].Max != math.MaxInt64 {
 		t.Errorf("%+v", got)
 	}
 }
