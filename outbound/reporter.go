@@ -167,7 +167,11 @@ func (r *Reporter) deliver(ctx context.Context, o *owed) error {
 		}
 		o.destinations = list
 	}
-	if len(o.destinations) == 0 {
+	switch {
+	case len(o.destinations) > 0:
+	case o.planned: // we died when nothing more was to be done
+		return nil
+	default:
 		return errUnwanted
 	}
 	p, err := r.make(ctx, o)

@@ -165,6 +165,51 @@ func TestTLSReports(t *testing.T) {
 	}
 }
 
+// TestPostedWherePossible: one destination that takes nothing keeps no report from the others.
+func TestPostedWherePossible(t *testing.T) {
+	x := newWorld(t)
+	posted := map[string]int{}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if posted[req.URL.Path]++; req.URL.Path != "/good" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer server.Close()
+	r, now := x.reporter(dns.Fake{
+		"_smtp._tls.x.test": {TXT: []string{"v=TLSRPTv1; rua=" + server.URL + "/bad," + server.URL + "/good," + server.URL + "/worse"}},
+	})
+	r.cfg.Client = server.Client()
+	r.cfg.Results.AddTLS(seenSession("x.test", ""))
+	r.flush(x.ctx)
+	*now = yesterday.Add(17 * time.Hour)
+	x.must(r.work(x.ctx))
+	*now = now.Add(time.Hour)
+	x.must(r.work(x.ctx))
+	if posted["/bad"] != 2 || posted["/good"] != 1 || posted["/worse"] != 2 {
+		t.Errorf("posted %v", posted)
+	}
+	if got := one[string](x, `SELECT state FROM reports_owed`); got != "pending" {
+		t.Errorf("state %s", got)
+	}
+}
+
+// TestReportWasMailed: a node that died when the mail was queued and nothing more was to be done has sent the report.
+func TestReportWasMailed(t *testing.T) {
+	x := newWorld(t)
+	r, now := x.reporter(dns.Fake{"_smtp._tls.x.test": {TXT: []string{"v=TLSRPTv1; rua=mailto:tls@x.test"}}})
+	r.cfg.Results.AddTLS(seenSession("x.test", ""))
+	r.flush(x.ctx)
+	*now = yesterday.Add(17 * time.Hour)
+	x.must(r.work(x.ctx))
+	x.exec(`UPDATE reports_owed SET state = 'pending'`)
+	*now = now.Add(time.Hour)
+	x.must(r.work(x.ctx))
+	letters, _ := x.sentReports()
+	if got := one[string](x, `SELECT state FROM reports_owed`); got != "sent" || len(letters) != 1 {
+		t.Errorf("state %s, %d letters", got, len(letters))
+	}
+}
+
 // TestReportWaitsForQueue: while a report cannot be queued, where it is to go stays known.
 func TestReportWaitsForQueue(t *testing.T) {
 	x := newWorld(t)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -213,18 +214,23 @@ func (p *parcel) body(message id.ID) []byte {
 	return b.Bytes()
 }
 
-// post brings the report to the destinations that are URLs (RFC 8460 section 3), one after the other; the first failure ends it for now.
+// post brings the report to the destinations that are URLs (RFC 8460 section 3), one after the other. Those that fail stay.
 func (r *Reporter) post(ctx context.Context, o *owed, p *parcel) error {
-	for len(o.destinations) > 0 {
-		if err := r.postOne(ctx, o.destinations[0].URL, p.data); err != nil {
-			return err
+	var failures []error
+	left := []reports.Destination{}
+	for i, d := range o.destinations {
+		if err := r.postOne(ctx, d.URL, p.data); err != nil {
+			failures, left = append(failures, err), append(left, d)
+			continue
 		}
-		o.destinations = o.destinations[1:]
-		if err := updateOwed(ctx, r.q.pool, o, "pending", ""); err != nil {
+		now := *o
+		now.destinations = append(slices.Clone(left), o.destinations[i+1:]...)
+		if err := updateOwed(ctx, r.q.pool, &now, "pending", ""); err != nil {
 			return err
 		}
 	}
-	return nil
+	o.destinations = left
+	return errors.Join(failures...)
 }
 
 func (r *Reporter) postOne(ctx context.Context, url string, data []byte) error {
