@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,16 +90,21 @@ func (k *KeyKeeper) rotate(ctx context.Context) error {
 	})
 }
 
-func (k *KeyKeeper) succeed(ctx context.Context, tx pgx.Tx, d ownedDomain, now time.Time) error {
+func (k *KeyKeeper) succeed(ctx context.Context, tx pgx.Tx, d dueRotation, now time.Time) error {
 	keys, err := GenerateKeys(d.Domain, now)
 	if err != nil {
 		return err
 	}
+	keys = slices.DeleteFunc(keys, func(key Key) bool { return slices.Contains(d.Waiting, key.Algorithm) })
 	if err := AddKeys(ctx, tx, d.Organisation, keys, false, now); err != nil {
 		return err
 	}
+	var selectors []string
+	for _, key := range keys {
+		selectors = append(selectors, key.Selector)
+	}
 	k.cfg.Log.Warn("DKIM keys are due for rotation: publish the new records that mxdesk dns prints",
-		"organisation", d.Organisation, "domain", d.Domain, "selectors", []string{keys[0].Selector, keys[1].Selector})
+		"organisation", d.Organisation, "domain", d.Domain, "selectors", selectors)
 	return nil
 }
 

@@ -237,6 +237,20 @@ func TestRotation(t *testing.T) {
 	x.wantStates("ed25519 active, rsa active", "rotation is off")
 }
 
+// TestRotationOfOne: a key that nobody publishes does not keep that of the other algorithm from getting a successor.
+func TestRotationOfOne(t *testing.T) {
+	x := newKeyWorld(t)
+	first := x.create()
+	x.publish(first[0])
+	x.after(0)
+	x.after(time.Minute)
+	x.wantStates("ed25519 created, rsa active", "the RSA key is published alone")
+	x.after((DefaultRotation + 1) * 24 * time.Hour)
+	x.wantStates("ed25519 created, rsa active, rsa created", "the RSA key is due")
+	x.after((DefaultRotation + 1) * 24 * time.Hour)
+	x.wantStates("ed25519 created, rsa active, rsa created", "it has a successor")
+}
+
 // TestStandIn: while a new key is lost, the old one signs as long as the DNS shows that, and its overlap begins when it ends.
 func TestStandIn(t *testing.T) {
 	x := newKeyWorld(t)

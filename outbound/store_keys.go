@@ -159,29 +159,34 @@ func storeStep(ctx context.Context, tx pgx.Tx, k Key, presence dkim.Presence, s 
 	return true, nil
 }
 
-// sqlDueRotations lists domains whose keys have signed long enough, and have no successors yet.
+// sqlDueRotations lists domains with a key that has signed long enough, and has no successor yet.
 const sqlDueRotations = `
-SELECT d.organisation_id, d.domain FROM domains d
+SELECT d.organisation_id, d.domain,
+       ARRAY(SELECT w.algorithm FROM dkim_keys w
+              WHERE w.organisation_id = d.organisation_id AND w.domain = d.domain AND w.state IN ('created', 'published'))
+  FROM domains d
  WHERE d.dkim_rotation_days > 0
    AND EXISTS (SELECT FROM dkim_keys k
                 WHERE k.organisation_id = d.organisation_id AND k.domain = d.domain AND k.state = 'active'
-                  AND k.active_at < $1::timestamptz - make_interval(days => d.dkim_rotation_days))
-   AND NOT EXISTS (SELECT FROM dkim_keys k
-                    WHERE k.organisation_id = d.organisation_id AND k.domain = d.domain AND k.state IN ('created', 'published'))
+                  AND k.active_at < $1::timestamptz - make_interval(days => d.dkim_rotation_days)
+                  AND NOT EXISTS (SELECT FROM dkim_keys w
+                                   WHERE w.organisation_id = d.organisation_id AND w.domain = d.domain AND w.algorithm = k.algorithm
+                                     AND w.state IN ('created', 'published')))
  ORDER BY 1, 2 LIMIT $2`
 
-// ownedDomain is a domain with its organisation.
-type ownedDomain struct {
+// dueRotation is a domain that is to get new keys.
+type dueRotation struct {
 	Organisation int32
 	Domain       string
+	Waiting      []string // algorithms of which a key waits already
 }
 
-func dueRotations(ctx context.Context, tx pgx.Tx, now time.Time, limit int) ([]ownedDomain, error) {
+func dueRotations(ctx context.Context, tx pgx.Tx, now time.Time, limit int) ([]dueRotation, error) {
 	rows, err := tx.Query(ctx, sqlDueRotations, now, limit)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[ownedDomain])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[dueRotation])
 }
 
 const sqlCountKeys = `
