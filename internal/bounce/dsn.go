@@ -145,8 +145,8 @@ func afterType(s string) string {
 	return rest
 }
 
-// dsnText returns the fields of a report as one text: of its delivery-status parts, else of
-// the body, where some gateways flatten them to.
+// dsnText returns the fields of the delivery-status parts of a report as one text. Fields that a
+// gateway flattened into the body textDSN finds.
 func dsnText(in *Input) string {
 	var b strings.Builder
 	for _, p := range in.Parts {

@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,7 @@ func TestPhrases(t *testing.T) {
 	if len(all) != 3 || all["clear"] == nil || all["likely"] == nil || all["vague"] == nil {
 		t.Fatalf("levels: %d", len(all))
 	}
+	seen := map[string]bool{}
 	for level, l := range all {
 		for _, r := range l.reasons {
 			if !slices.Contains(reasons, r) {
@@ -205,6 +207,11 @@ func TestPhrases(t *testing.T) {
 				if text != strings.ToLower(text) || len(text) < 3 {
 					t.Errorf("%s: %q", level, text)
 				}
+				if line := fmt.Sprint(level, p.fragments); seen[line] {
+					t.Errorf("%s: %q stands there twice", level, text)
+				} else {
+					seen[line] = true
+				}
 				if got := l.find(text); got == "" {
 					t.Errorf("%s: %q does not find itself", level, text)
 				}
@@ -214,15 +221,21 @@ func TestPhrases(t *testing.T) {
 }
 
 func TestSigns(t *testing.T) {
-	for _, list := range []string{
-		"daemon", "postmaster", "robot", "subject", "subject within", "answer", "opening", "waiting", "over", "marker", "recipient label",
-		"other label", "verdict", "help",
-	} {
+	asked := []string{
+		"daemon", "postmaster", "robot", "subject", "subject within", "answer", "opening", "success", "waiting", "over", "marker",
+		"recipient label", "other label", "verdict", "help",
+	}
+	for _, list := range asked {
 		if len(signs()[list]) == 0 {
 			t.Errorf("no %s", list)
 		}
-		for _, s := range signs()[list] {
-			if s != strings.ToLower(s) {
+	}
+	for list, entries := range signs() {
+		if !slices.Contains(asked, list) {
+			t.Errorf("nobody asks for %s", list)
+		}
+		for i, s := range entries {
+			if s != strings.ToLower(s) || slices.Contains(entries[:i], s) {
 				t.Errorf("%s: %q", list, s)
 			}
 		}

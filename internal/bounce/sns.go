@@ -24,7 +24,6 @@ type notification struct {
 	Delivery struct {
 		Recipients   []string `json:"recipients"`
 		SMTPResponse string   `json:"smtpResponse"`
-		RemoteMTA    string   `json:"remoteMtaIp"`
 	} `json:"delivery"`
 	DeliveryDelay struct {
 		Type       string         `json:"delayType"`
@@ -42,7 +41,6 @@ type notification struct {
 
 type snsRecipient struct {
 	Address    string `json:"emailAddress"`
-	Action     string `json:"action"`
 	Status     string `json:"status"`
 	Diagnostic string `json:"diagnosticCode"`
 }
