@@ -145,15 +145,21 @@ func wantEntries(t *testing.T, entries []entry, want []string) {
 // checkEncrypted: Postfix insists on TLS, and says so; what mxdesk sent says in its Received field how it came.
 func checkEncrypted(t *testing.T, d *desk, in, out int) {
 	t.Helper()
-	sent := 0
+	sent := func() (n int) {
+		for _, server := range []*postfixServer{d.w.customers, d.w.staff} {
+			n += len(server.find("status=sent", "relay=mx."+d.name, "250 2.0.0 Accepted as "))
+		}
+		return n
+	}
+	// Postfix tells of a letter after mxdesk has it.
+	eventually(t, fmt.Sprintf("Postfix tells that it sent %d letters to mxdesk", in), func() bool { return sent() >= in })
+	if n := sent(); n != in {
+		t.Errorf("Postfix sent %d letters to mxdesk, want %d", n, in)
+	}
 	for _, server := range []*postfixServer{d.w.customers, d.w.staff} {
-		sent += len(server.find("status=sent", "relay=mx."+d.name, "250 2.0.0 Accepted as "))
 		if len(server.find("TLS connection established to mx."+d.name)) == 0 {
 			t.Errorf("the server of %s did not begin TLS with mxdesk\n%s", server.domain, server.logTail())
 		}
-	}
-	if sent != in {
-		t.Errorf("Postfix sent %d letters to mxdesk, want %d", sent, in)
 	}
 	received := 0
 	for _, box := range []maildir{d.w.customers.mailbox("carl"), d.w.staff.mailbox("anna")} {
