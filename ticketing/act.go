@@ -168,12 +168,14 @@ func (s *scene) assign(t *Ticket, to *Staff, event string) (string, bool) {
 	if t.Owner == to.ID {
 		return to.Name + " owns it already", true
 	}
+	before := t.Status
 	t.Owner = to.ID
 	if t.Status == New {
 		s.setStatus(t, InProgress)
 	}
 	what, done := s.done(t, event, to.Name+" owns it now")
 	s.tell(t, happening{event: notify.EventType(event)})
+	s.tellStatus(t, before)
 	return what, done
 }
 
@@ -184,8 +186,7 @@ func (s *scene) setProperty(t *Ticket, c command.Command) (string, bool) {
 		if t.Status == Status(c.Value) {
 			return "the status was that already", true
 		}
-		s.setStatus(t, Status(c.Value))
-		return s.done(t, "ticket.status_changed", "set the status to "+strings.ReplaceAll(c.Value, "_", " "))
+		return s.changeStatus(t, Status(c.Value))
 	case command.Priority:
 		t.Priority = c.Value
 		return s.done(t, "ticket.priority_changed", "set the priority to "+c.Value)
@@ -226,9 +227,10 @@ func (s *scene) move(t *Ticket, to *Category) (string, bool) {
 	if t.Category == to.ID {
 		return "it is in " + to.Name + " already", true
 	}
+	left := s.category(t)
 	t.Category = to.ID
 	what, done := s.done(t, "ticket.moved", "moved it to "+to.Name)
-	s.tell(t, happening{event: notify.TicketMoved})
+	s.tell(t, happening{event: notify.TicketMoved, left: left})
 	return what, done
 }
 

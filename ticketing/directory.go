@@ -64,6 +64,8 @@ type Organisation struct {
 
 	staffByAddress map[string]*Staff
 	administrators []*notify.Person
+	recent         int // public entries of a ticket that some mail about it shows
+	recentAlways   int // the same of mails that any letter can lead to
 }
 
 type templateKey struct {

@@ -38,7 +38,7 @@
 // # Reading order
 //
 // intake.go (CheckRecipient, Deliver), parcel.go (what a letter says), writer.go (group commit), world.go (what a batch
-// touches), decide.go, open.go, admission.go, policy.go, belief.go, attachments.go, held.go, confirm.go, threading.go, identity.go (the decisions), act.go (commands), scene.go and notice.go (history, mails), loops.go and guards.go (loops),
+// touches), decide.go, open.go, admission.go, policy.go, belief.go, attachments.go, held.go, confirm.go, threading.go, identity.go (the decisions), act.go (commands), scene.go, notice.go and recent.go (history, mails), loops.go and guards.go (loops),
 // service.go, read.go, setup.go (what the API and the command line ask for), outcome.go (what became of deliveries), links.go (what links in mails do),
 // directory.go (organisations in memory), settings.go, store_*.go (SQL),
 // report.go and reportreader.go (reports of others about our domains).

@@ -26,8 +26,9 @@ const (
 // happening is one event of a ticket that people may be told of.
 type happening struct {
 	event   notify.EventType
-	entry   Entry  // the words it is about, if any
-	machine string // kind of the letter, when no person wrote it
+	entry   Entry     // the words it is about, if any
+	machine string    // kind of the letter, when no person wrote it
+	left    *Category // that the ticket was in before; nil: it was not moved
 
 	written map[writing]written // messages that tell of it: two hundred agents share one
 	shared  bool                // customers get the very same letter
@@ -62,7 +63,11 @@ func (s *scene) tell(t *Ticket, h happening) {
 	if h.entry.Kind == NoteEntry {
 		ev.Visibility = notify.Internal
 	}
-	decision := notify.Decide(s.org.policy, ev, s.people(t))
+	who := s.people(t)
+	if h.left != nil {
+		who.OldCategoryStaff = h.left.access
+	}
+	decision := notify.Decide(s.org.policy, ev, who)
 	s.trace.Notifications = append(s.trace.Notifications, notificationTrace{string(h.event), decision.Trace})
 	h.written = map[writing]written{}
 	if s.by.Loop == guard.OwnWords || s.by.Loop != "" && decision.Unanswered {
@@ -95,6 +100,7 @@ func (s *scene) people(t *Ticket) *notify.People {
 	if m := s.org.Staff[c.Manager]; m != nil {
 		who.CategoryManager = &m.told
 	}
+	who.LastRespondent = s.lastRespondent(t)
 	return who
 }
 
@@ -166,6 +172,7 @@ func (s *scene) noticeMessage(t *Ticket, h happening, n notify.Notice) outbound.
 // noticeValues are the values of the masks of a notice; the HTML of the words only if its template shows them.
 func (s *scene) noticeValues(t *Ticket, h happening, n notify.Notice, tpl *template.Template) *template.Values {
 	v := s.values(t, h.entry)
+	v.Recent = s.recentMessages(t, tpl.Recent())
 	v.Staff = n.Audience == notify.ToStaff
 	if v.Staff && s.doubtful(h.entry) {
 		v.Originator += unverifiedMark
@@ -289,7 +296,7 @@ func (o *Organisation) template(name string, category int32) *template.Template 
 func (s *scene) values(t *Ticket, e Entry) *template.Values {
 	v := &template.Values{
 		TicketID: t.Number, Subject: t.Subject, Category: s.category(t).Name, Priority: t.Priority,
-		Status: strings.ReplaceAll(string(t.Status), "_", " "), Via: t.Via, Date: t.CreatedAt.Format("2006-01-02 15:04 UTC"),
+		Status: t.Status.words(), Via: t.Via, Date: t.CreatedAt.Format("2006-01-02 15:04 UTC"),
 		Originator: s.by.Name, Body: e.Body, WhatHappened: e.Body,
 	}
 	if t.DueAt != nil {

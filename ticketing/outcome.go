@@ -33,6 +33,9 @@ func (s *Service) recordEach(ctx context.Context, tx pgx.Tx, finals []outbound.F
 	want := newWanted()
 	for _, d := range finals {
 		want.tickets[ticketKey{d.Organisation, d.Ticket}] = true
+		if org := s.directory.Organisation(d.Organisation); org != nil {
+			want.recent = max(want.recent, org.recentAlways)
+		}
 	}
 	w := newWorld(s.clock().UTC().Truncate(time.Microsecond), s.directory.guards)
 	if err := w.load(ctx, tx, want, false); err != nil {

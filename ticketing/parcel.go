@@ -146,6 +146,9 @@ func (p *parcel) sortCopied() {
 // want adds what deciding on the letter will look up.
 func (p *parcel) want(w *wanted) {
 	org := p.tenant.ID
+	if w.recent = max(w.recent, p.tenant.recentAlways); len(p.commands) > 0 {
+		w.recent = max(w.recent, p.tenant.recent)
+	}
 	if p.release != nil {
 		w.held[letterKey{org, p.letter.ID}] = true
 	} else {

@@ -116,6 +116,34 @@ func (w *world) setStatus(t *Ticket, s Status) {
 	w.change(t)
 }
 
+// changeStatus gives the ticket another status than it has, by hand; closed is not one of them.
+func (s *scene) changeStatus(t *Ticket, to Status) (string, bool) {
+	before, event := t.Status, notify.TicketStatusChanged
+	if before == Closed {
+		event = notify.TicketReopened
+	}
+	s.setStatus(t, to)
+	what, done := s.done(t, string(event), "set the status to "+to.words())
+	s.tellStatus(t, before)
+	return what, done
+}
+
+// tellStatus tells of a status that was another before. That a ticket was closed is told by who closed it.
+func (s *scene) tellStatus(t *Ticket, before Status) {
+	if t.Status == before || t.Status == Closed {
+		return
+	}
+	h := happening{event: notify.TicketStatusChanged}
+	if before == Closed {
+		h.event = notify.TicketReopened
+	}
+	h.entry = Entry{Kind: EventEntry, Body: fmt.Sprintf("%s: the status was %s and is %s now.", s.by.Name, before.words(), t.Status.words())}
+	s.tell(t, h)
+}
+
+// words are the status as people read it.
+func (s Status) words() string { return strings.ReplaceAll(string(s), "_", " ") }
+
 // statusAfterReply moves the status as the public words of staff do.
 func (s *scene) statusAfterReply(t *Ticket) {
 	if s.category(t).Settings.WaitingAfterReply {

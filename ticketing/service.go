@@ -105,13 +105,14 @@ func (s *Service) write(ctx context.Context, by Actor, number int64, text string
 			once.ticket, once.entry = e.Ticket, e.ID
 			sc.once = once
 		}
-		event := notify.NoteAdded
+		event, before := notify.NoteAdded, t.Status
 		if kind == ReplyEntry {
 			event = notify.ReplySent
 			sc.statusAfterReply(t)
 		}
 		sc.change(t)
 		sc.tell(t, happening{event: event, entry: e})
+		sc.tellStatus(t, before)
 		return nil
 	})
 	if isRepeated(err) {
@@ -166,13 +167,7 @@ func (s *scene) patchStatus(t *Ticket, to *Status) error {
 	default:
 		return fmt.Errorf("%w: the status is one of new, in_progress, waiting, closed", ErrInvalid)
 	}
-	event := "ticket.status_changed"
-	if t.Status == Closed {
-		event = "ticket.reopened"
-	}
-	s.setStatus(t, *to)
-	s.done(t, event, "set the status to "+strings.ReplaceAll(string(*to), "_", " "))
-	s.tell(t, happening{event: notify.EventType(event)})
+	s.changeStatus(t, *to)
 	return nil
 }
 
@@ -221,6 +216,7 @@ func (s *Service) act(ctx context.Context, by Actor, number int64, version int, 
 		w = newWorld(s.clock().UTC().Truncate(time.Microsecond), s.directory.guards)
 		want := newWanted()
 		want.tickets[ticketKey{org.ID, number}] = true
+		want.recent = org.recent
 		if err := w.load(ctx, tx, want, false); err != nil {
 			return fmt.Errorf("look up ticket: %w", err)
 		}

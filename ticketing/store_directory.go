@@ -98,6 +98,7 @@ func loadOrganisations(ctx context.Context, q querier, revision int64) (changed 
 	l.loadTemplates()
 	for _, o := range changed {
 		o.preparePeople()
+		o.prepareRecent()
 	}
 	return changed, exist, l.err
 }

@@ -21,6 +21,7 @@ type wanted struct {
 	tickets   map[ticketKey]bool
 	returned  map[deliveryKey]bool
 	held      map[letterKey]bool
+	recent    int // public entries of each ticket
 }
 
 func newWanted() *wanted {
@@ -114,6 +115,21 @@ FROM participants p
 WHERE (p.organisation_id, p.ticket_number) IN (SELECT organisation_id, number FROM chain)
 ORDER BY p.organisation_id, p.ticket_number, p.participant_no`
 
+// sqlSelectRecent reads what is needed of entries to show their words and to know who answered last. Of very long words the
+// beginning is enough.
+const sqlSelectRecent = cteNamedTickets + `
+SELECT c.organisation_id, c.number, e.entry_id, e.kind, e.author_id, e.author_name, e.body, e.created_at
+FROM (SELECT DISTINCT organisation_id, number FROM chain) c
+CROSS JOIN LATERAL (
+    (SELECT entry_id, kind, author_id, author_name, left(body, 65536) AS body, created_at FROM entries
+      WHERE organisation_id = c.organisation_id AND ticket_number = c.number AND kind IN ('message', 'reply')
+      ORDER BY entry_id DESC LIMIT $7)
+    UNION
+    (SELECT entry_id, kind, author_id, author_name, left(body, 65536), created_at FROM entries
+      WHERE organisation_id = c.organisation_id AND ticket_number = c.number AND kind = 'reply' AND author_id IS NOT NULL
+      ORDER BY entry_id DESC LIMIT 1)) e
+ORDER BY e.entry_id DESC`
+
 // Every statement of an intake finds its rows by their keys. Planning that anew for each batch, with its arguments and the
 // statistics of the moment, costs more than doing it; and a plan made while a table was small must not read it
 // whole when it has grown.
@@ -173,6 +189,9 @@ func (w *world) queueTickets(b *pgx.Batch, want *wanted, lock bool) {
 	}
 	b.Queue(tickets, args...).Query(w.scanTickets)
 	b.Queue(sqlSelectParticipants, args...).Query(w.scanParticipants)
+	if want.recent > 0 {
+		b.Queue(sqlSelectRecent, append(args, want.recent)...).Query(w.scanRecent)
+	}
 }
 
 func threadColumns(keys map[threadKey]bool) (orgs []int32, hashes [][]byte) {
@@ -277,6 +296,18 @@ func (w *world) scanTickets(rows pgx.Rows) error {
 			return err
 		}
 		w.tickets[ticketKey{t.Organisation, t.Number}] = &t
+	}
+	return rows.Err()
+}
+
+func (w *world) scanRecent(rows pgx.Rows) error {
+	for rows.Next() {
+		var e Entry
+		if err := rows.Scan(&e.Organisation, &e.Ticket, &e.ID, &e.Kind, &e.Author, &e.AuthorName, &e.Body, &e.CreatedAt); err != nil {
+			return err
+		}
+		k := ticketKey{e.Organisation, e.Ticket}
+		w.recent[k] = append(w.recent[k], e)
 	}
 	return rows.Err()
 }

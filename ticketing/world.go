@@ -27,6 +27,7 @@ type world struct {
 	askedAgain map[letterKey]bool
 	toldHow    []letterKey
 	returned   map[deliveryKey]int64 // ticket of a delivery whose return path was written to
+	recent     map[ticketKey][]Entry // the latest public entries, newest first, and the last answer; as far as they were wanted
 
 	customers   []*Correspondent // made here
 	opened      []*Ticket        // made here, in order
@@ -62,6 +63,7 @@ func newWorld(now time.Time, g *guards) *world {
 
 		askedAgain: map[letterKey]bool{},
 		returned:   map[deliveryKey]int64{},
+		recent:     map[ticketKey][]Entry{},
 	}
 }
 

@@ -107,6 +107,11 @@ var presets = func() map[string]*Policy {
 // Presets are the names of the presets.
 func Presets() []string { return []string{"owner-first", "department", "broadcast", "followers"} }
 
+// Names tells whether a rule names the recipient.
+func (p *Policy) Names(who Recipient) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return slices.Contains(r.Notify, who) })
+}
+
 // Preset is the policy of that name, shared and not to be changed; nil if there is none.
 func Preset(name string) *Policy { return presets[name] }
 
