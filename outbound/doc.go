@@ -55,6 +55,6 @@
 // dies, it looks again. The database's clock decides what is due and what is leased. NOTIFY is a hint; polling is the truth.
 //
 // Reading order: message.go, queue.go, store_claim.go, dispatch.go, sites.go, job.go, outcome.go, recorder.go, aside.go,
-// store_record.go, draft.go, compose.go, processors.go, transport.go, smtp.go, idle.go, relay.go, oauth.go, tokens.go, bounce.go,
-// store_mtasts.go; reports to others: observe.go, results.go, reporter.go, reportparcel.go.
+// store_record.go, draft.go, compose.go, processors.go, transport.go, smtp.go, elsewhere.go, idle.go, relay.go, oauth.go, tokens.go,
+// bounce.go, store_mtasts.go; reports to others: observe.go, results.go, reporter.go, reportparcel.go.
 package outbound

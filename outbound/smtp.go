@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -55,8 +56,9 @@ type session struct {
 	secure bool   // it was made for letters that require TLS
 	lax    bool   // it was made for one that takes any
 	reused bool
-	most   int         // letters that it is to carry
-	timer  *time.Timer // while idle
+	rest   []route.Target // to try when the host is ill
+	most   int            // letters that it is to carry
+	timer  *time.Timer    // while idle
 }
 
 // Close says goodbye to the idle connections and waits until all goodbyes are said; connections
@@ -74,32 +76,40 @@ func (s *SMTP) open(key string, hosts hostFinder) Connection {
 // hostFinder finds the hosts for a domain.
 type hostFinder func(ctx context.Context, domain string) ([]route.Host, error)
 
-// connect finds a host for the domain and greets it, trying one after the other. Where opportunistic TLS
-// fails it is tried once more without: an attacker could as well have hidden the offer. Not so if TLS is required. g may be nil.
+// connect finds a host for the domain and greets it, or takes an idle connection to one. g may be nil.
 func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secure bool, g Guide) (*session, error) {
 	hosts, err := find(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
-	var hurried func() bool
-	if g != nil {
-		if !g.May(siteOf(hosts)) {
-			return nil, errNoRoom
-		}
-		hurried = g.Hurried
+	if g != nil && !g.May(siteOf(hosts)) {
+		return nil, errNoRoom
 	}
 	if secure {
 		hosts = route.Secured(hosts)
 	}
+	targets := route.Targets(hosts)
 	if c, at := s.idle.takeAt(hosts, domain, secure); c != nil {
+		c.rest = others(slices.DeleteFunc(targets, func(t route.Target) bool { return t.Addr.Addr() == c.ip }), c.host)
 		s.observe(ctx, domain, at, c.ip, c.local, c.client, nil)
 		return c, nil
 	}
-	targets, begun := route.Targets(hosts), time.Now()
+	return s.greet(ctx, domain, targets, secure, g)
+}
+
+// greet connects to the first of the targets that wants to talk. Where opportunistic TLS fails it is tried once more without: an
+// attacker could as well have hidden the offer. Not so if TLS is required.
+func (s *SMTP) greet(ctx context.Context, domain string, targets []route.Target, secure bool, g Guide) (*session, error) {
+	var hurried func() bool
+	if g != nil {
+		hurried = g.Hurried
+	}
+	begun := time.Now()
+	var said error // by the last host that was reached
 	for {
 		nc, i, err := s.Dialer.DialFirst(ctx, targets)
 		if err != nil {
-			return nil, err
+			return nil, cmp.Or(said, err)
 		}
 		t := targets[i]
 		cfg := smtpclient.Config{
@@ -121,11 +131,12 @@ func (s *SMTP) connect(ctx context.Context, domain string, find hostFinder, secu
 		if err == nil {
 			return &session{
 				client: client, host: t.Host.Name, ip: t.Addr.Addr(), local: nc.LocalAddr(), policy: policyName(t.Host),
-				site: t.Host.Site, domain: domain, relay: t.Host.Relay, secure: secure,
+				site: t.Host.Site, domain: domain, relay: t.Host.Relay, secure: secure, rest: others(targets[i+1:], t.Host.Name),
 			}, nil
 		}
-		if targets = targets[i+1:]; len(targets) == 0 || ctx.Err() != nil || hurried != nil && hurried() && time.Since(begun) > hastyGreeting {
-			return nil, &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
+		said = &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
+		if targets = targets[i+1:]; ctx.Err() != nil || hurried != nil && hurried() && time.Since(begun) > hastyGreeting {
+			return nil, said
 		}
 	}
 }
@@ -221,7 +232,8 @@ func (c *smtpConnection) Send(ctx context.Context, l *Letter) Attempt {
 	return c.SendAll(ctx, l, []address.Address{l.To})[0]
 }
 
-// SendAll satisfies Sharer: one transaction for all recipients, and another for those whom the server does not take at once.
+// SendAll satisfies Sharer: one transaction for all recipients, and another for those whom the server does not take at once, or
+// not at all because it is ill: then on another.
 func (c *smtpConnection) SendAll(ctx context.Context, l *Letter, to []address.Address) []Attempt {
 	out := make([]Attempt, len(to))
 	left := make([]int, len(to))
@@ -234,13 +246,13 @@ func (c *smtpConnection) SendAll(ctx context.Context, l *Letter, to []address.Ad
 			some[i] = to[n]
 		}
 		var again []int
-		list, more := c.transaction(ctx, l, some)
+		list, more, moved := c.transaction(ctx, l, some)
 		for i, n := range left {
 			if out[n] = list[i]; more != nil && more[i] {
 				again = append(again, n)
 			}
 		}
-		if len(again) == len(left) {
+		if len(again) == len(left) && !moved {
 			break // nobody was taken: that is their fate
 		}
 		left = again
@@ -264,16 +276,21 @@ func (c *smtpConnection) open(ctx context.Context, l *Letter, domain string) (*s
 		if err != nil {
 			return nil, err
 		}
-		s.lax, s.most = l.AnyTLS, c.smtp.capacities.letters(c.lane, lettersPerConnection, time.Now())
-		c.session = s
+		c.adopt(s, l)
 	}
 	return c.session, nil
 }
 
+// adopt makes s the connection, which was made for the letter.
+func (c *smtpConnection) adopt(s *session, l *Letter) {
+	s.lax, s.most = l.AnyTLS, c.smtp.capacities.letters(c.lane, lettersPerConnection, time.Now())
+	c.session = s
+}
+
 // transaction sends the letter to as many of the recipients as the server takes at once, and tells of which others it is worth
-// to try again now. The server may end a connection that lay idle, or that carried letters before, which is nobody's failure:
-// then it is made anew and the letter sent on that one.
-func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []address.Address) (list []Attempt, more []bool) {
+// to try again now; moved: at another host. The server may end a connection that lay idle, or that carried letters before, which is
+// nobody's failure: then it is made anew and the letter sent on that one.
+func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []address.Address) (list []Attempt, more []bool, moved bool) {
 	list = make([]Attempt, len(to))
 	for {
 		s, err := c.open(ctx, l, to[0].Domain)
@@ -283,7 +300,7 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 			for i := range list { // what the DNS says of one domain ends nothing for another
 				list[i], more[i] = a, a.Result == ResultFailed && to[i].Domain != to[0].Domain
 			}
-			return list, more
+			return list, more, false
 		}
 		env := smtpclient.Envelope{
 			From: l.From, Recipients: to, UTF8: !asciiHeader(l.Body), RequireTLS: l.RequireTLS, ID: l.Delivery.String(),
@@ -291,7 +308,7 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		if !s.relay {
 			env.Domain = s.domain
 		}
-		carried, mails := s.client.Letters(), s.client.Mails()
+		carried, mails, begun := s.client.Letters(), s.client.Mails(), time.Now()
 		res := s.client.Send(ctx, env, l.Body)
 		stale := res.Err != nil && ctx.Err() == nil && (s.reused || carried > 0 && notBegun(res.Recipients))
 		for i, fate := range res.Recipients {
@@ -310,9 +327,13 @@ func (c *smtpConnection) transaction(ctx context.Context, l *Letter, to []addres
 		if s.full() || res.Err != nil {
 			c.Close() // it ends there
 		}
-		if !stale {
-			return list, more
+		if stale {
+			continue
 		}
+		if again := ill(list, res.Recipients); again != nil && c.elsewhere(ctx, l, s, begun) {
+			return list, again, true
+		}
+		return list, more, false
 	}
 }
 
