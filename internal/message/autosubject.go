@@ -5,8 +5,8 @@ import "strings"
 // autoPrefixes are what mail systems put before the subject they answer, exactly so, in lower case; a colon follows.
 var autoPrefixes = phraseSet(`
 	automatic reply|automated reply|auto reply|auto-reply|autoreply|out of office autoreply|out of office|out of office reply|auto response|auto-response|autoresponse|automatic response|automated response|autoresponder
-	automatische antwort|abwesenheitsnotiz|automatische rückantwort|automatische abwesenheitsnotiz|abwesenheitsmeldung|abwesend
-	réponse automatique|réponse automatique d'absence|absence du bureau|message d'absence|reponse automatique|absent du bureau
+	automatische antwort|abwesenheitsnotiz|automatische rückantwort|automatische abwesenheitsnotiz|abwesenheitsmeldung|abwesend|autoantwort|außer haus
+	réponse automatique|réponse automatique d'absence|absence du bureau|message d'absence|reponse automatique|absent du bureau|absente du bureau
 	respuesta automática|respuesta automatica|fuera de la oficina|fuera de oficina|resposta automàtica|respuesta automàtica
 	resposta automática|resposta automatica|fora do escritório|ausência temporária|mensagem automática
 	risposta automatica|fuori sede|fuori ufficio|messaggio automatico
@@ -26,7 +26,8 @@ var autoPrefixes = phraseSet(`
 var sureAlone = phraseSet(`
 	automatic reply|out of office autoreply|automatische antwort|abwesenheitsnotiz|réponse automatique|respuesta automática|resposta automática|risposta automatica|automatisch antwoord
 	automatisk svar|automatiskt svar|automaattinen vastaus|odpowiedź automatyczna|automatyczna odpowiedź|automatická odpověď|automatická odpoveď|automatikus válasz|răspuns automat
-	автоматический ответ|автоматична відповідь|автоматичен отговор|automatski odgovor|samodejni odgovor|otomatik yanıt|αυτόματη απάντηση|自動応答|自动答复|自动回复|自動回覆|자동 회신|자동 응답|תשובה אוטומטית|رد تلقائي`)
+	автоматический ответ|автоматична відповідь|автоматичен отговор|automatski odgovor|samodejni odgovor|otomatik yanıt|αυτόματη απάντηση|自動応答|自动答复|自动回复|自動回覆|자동 회신|자동 응답|תשובה אוטומטית|رد تلقائي|الرد التلقائي
+	automaatvastus|automātiska atbilde|automatinis atsakymas|аутоматски одговор|автоматты жауап|resposta automàtica|erantzun automatikoa|sjálfvirkt svar|trả lời tự động|balasan otomatis|balasan automatik|การตอบกลับอัตโนมัติ|स्वचालित उत्तर|پاسخ خودکار`)
 
 // autoPhrases are words of absence, looked for anywhere in a subject when something else speaks for a machine too.
 var autoPhrases = strings.Split("out of office|out of the office|out-of-office|ooo:|autoreply|auto reply|auto-reply|automatic reply|automated reply|auto response|auto-response|autoresponse|automatic response|automated response|"+
@@ -43,14 +44,15 @@ var autoPhrases = strings.Split("out of office|out of the office|out-of-office|o
 // autoStarts begin such subjects when something else speaks for a machine; elsewhere in a subject they mean little.
 var autoStarts = strings.Split("away|ooo|vacation|holiday|absence|absent|urlaub|ferien|abwesen|congé|vacances|vacaciones|ausente|assente|ferie|férias|vakantie|afwezig|semester|ferie|borte|loma|urlop|nieobecn|dovolen|neprítomn|szabads|távollét|concediu|отпуск|отсутств|відпустка|отпуска|godišnji|dopust|tatil|izin|άδεια|απουσία|休暇|不在|休假|휴가|부재|חופשה|إجازة", "|")
 
-// autoPrefix is the exact phrase of a mail system that a lower-case subject starts with, "" if none is sure enough alone.
-func autoPrefix(s string) string {
+// autoPrefix is the exact phrase of a mail system that a lower-case subject starts with, "" if none is sure enough alone. answer tells
+// that the letter names one that it answers.
+func autoPrefix(s string, answer bool) string {
 	const maxPrefix = 60
 	i := strings.IndexAny(s[:min(len(s), maxPrefix)], ":：")
 	if i <= 0 {
 		return ""
 	}
-	if p := strings.TrimSpace(s[:i]); sureAlone[p] {
+	if p := strings.TrimSpace(s[:i]); sureAlone[p] || answer && autoPrefixes[p] {
 		return p
 	}
 	return ""

@@ -85,7 +85,7 @@ func FuzzText(f *testing.F) {
 			t.Fatalf("%q: %q", s, text)
 		}
 		autoPhrase(strings.ToLower(s))
-		autoPrefix(strings.ToLower(s))
+		autoPrefix(strings.ToLower(s), true)
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 
 // ParserVersion is stored with everything that Read made. It grows when Read would give another answer for
 // the same bytes, so that letters read before can be read again.
-const ParserVersion = 2
+const ParserVersion = 3
 
 // maxWarnings bounds the warnings of one letter.
 const maxWarnings = 50
