@@ -189,8 +189,12 @@ func (t *transaction) envelope() (ready bool, err error) {
 		}
 	}
 	if c.open {
-		if _, err := t.ask(PhaseMail, c.cfg.Timeouts.Mail, t.putReset); err != nil {
+		reset, err := t.ask(PhaseMail, c.cfg.Timeouts.Mail, t.putReset)
+		if err != nil {
 			return false, err
+		}
+		if !reset.Positive() { // what it says of MAIL now may be about the letter before
+			return false, c.fail(&Error{Phase: PhaseMail, Reply: reset, Err: fmt.Errorf("%w: RSET is refused", ErrProtocol)})
 		}
 	}
 	c.open = true

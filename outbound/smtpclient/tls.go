@@ -56,7 +56,7 @@ func (c *Client) secure(ctx context.Context) error {
 	}
 	r, _, err := c.command(PhaseTLS, c.cfg.Timeouts.Data, "STARTTLS")
 	if err != nil {
-		return err
+		return c.late(err)
 	}
 	if r.Code != 220 {
 		return c.fail(&Error{Phase: PhaseTLS, Reply: r, Err: fmt.Errorf("%w: refused", ErrTLS)})
@@ -67,7 +67,17 @@ func (c *Client) secure(ctx context.Context) error {
 	if err := c.handshake(ctx); err != nil {
 		return err
 	}
-	return c.hello()
+	return c.late(c.hello())
+}
+
+// late makes of an error around the handshake one of opportunistic TLS: a server may hang up as soon as it hears STARTTLS, and by
+// TLS 1.3 it may end the handshake, because it wants a certificate of ours, when we have ended it already.
+func (c *Client) late(err error) error {
+	var e *Error
+	if c.cfg.TLS == TLSOpportunistic && errors.As(err, &e) && e.Reply.Code == 0 {
+		return &Error{Phase: e.Phase, Err: fmt.Errorf("%w: %w", ErrTLS, e.Err)}
+	}
+	return err
 }
 
 func (c *Client) handshake(ctx context.Context) error {
