@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"mxdesk/internal/address"
 	"mxdesk/internal/id"
 )
 
@@ -325,8 +326,7 @@ func claimReady(x *world, w *Worker) ([]batch, error) {
 
 // TestCallbackFails: a callback that fails for one delivery holds up nobody, and no letter is sent twice for it.
 func TestCallbackFails(t *testing.T) {
-	retryPause = 0
-	t.Cleanup(func() { retryPause = time.Second })
+	impatient(t)
 	for name, fail := range map[string]func(context.Context, pgx.Tx) error{
 		"in the database": func(ctx context.Context, tx pgx.Tx) error { return tx.QueryRow(ctx, `SELECT 1/0`).Scan(new(int)) },
 		"by itself":       func(context.Context, pgx.Tx) error { return errors.New("no such ticket") },
@@ -373,8 +373,7 @@ func (f *failingDB) Begin(ctx context.Context) (pgx.Tx, error) {
 // TestDatabaseAway: results wait for the database to come back; when it does not and we are to stop, we
 // stop, and the delivery is not lost.
 func TestDatabaseAway(t *testing.T) {
-	retryPause = 0
-	t.Cleanup(func() { retryPause = time.Second })
+	impatient(t)
 	x := newWorld(t)
 	w := x.worker(always(taken))
 	w.recorder.db = &failingDB{beginner: x.pool, fails: 50}
@@ -436,7 +435,7 @@ func TestGone(t *testing.T) {
 func TestUnfit(t *testing.T) {
 	x := newWorld(t)
 	m := x.message("a@x.test")
-	m.From = address0("not an address")
+	m.From = address.Address{Local: "x", Domain: "not an address"} // which Parse would not give
 	bad, good := x.enqueue(m)[0], id.ID{}
 	good = x.send("b@x.test")[0]
 	x.round(x.worker(always(taken)))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,8 +62,6 @@ func (s *tokenServer) relay(port uint16) Relay {
 		Grant: Grant{TokenURL: s.URL + "/token", ClientID: "desk", ClientSecret: "s3cret&", RefreshToken: "refresh-0"},
 	}
 }
-
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // TestRelayWithGrant: access tokens are got, kept, replaced when the smart host refuses one, and their successors stored; what the
 // token server refuses waits, with its words.
@@ -343,7 +340,7 @@ func TestGrants(t *testing.T) {
 	} {
 		r := good
 		change(&r)
-		err := r.Check()
+		err := r.check()
 		if errors.Is(err, ErrRelay) != strings.HasPrefix(name, "!") {
 			t.Errorf("%s: %v", name, err)
 		}

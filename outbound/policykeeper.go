@@ -33,16 +33,16 @@ type PolicyKeeper struct {
 // Run keeps policies until ctx ends.
 func (k *PolicyKeeper) Run(ctx context.Context) error {
 	for range pace.AtOnce(ctx, policyEvery) {
-		if err := k.Pass(ctx); err != nil && ctx.Err() == nil {
+		if err := k.pass(ctx); err != nil && ctx.Err() == nil {
 			k.Log.Warn("MTA-STS policies were not refreshed", "error", err)
 		}
 	}
 	return nil
 }
 
-// Pass fetches the policies that are old enough, but for those that another node has claimed. One that cannot be fetched is kept
+// pass fetches the policies that are old enough, but for those that another node has claimed. One that cannot be fetched is kept
 // until it runs out.
-func (k *PolicyKeeper) Pass(ctx context.Context) error {
+func (k *PolicyKeeper) pass(ctx context.Context) error {
 	for {
 		domains, err := claimPolicies(ctx, k.Queue.pool, policyBatch, policyLease)
 		if err != nil {

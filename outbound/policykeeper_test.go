@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -50,7 +49,7 @@ func newPolicySite(x *world, domains ...string) *policySite {
 		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
 	})
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := quiet()
 	s.keeper = &PolicyKeeper{
 		Queue: x.q, Log: log, Cache: &mtasts.Cache{Resolver: zone, Client: client, Store: x.q.Policies(), Log: log},
 	}
@@ -85,7 +84,7 @@ func (s *policySite) pass(x *world) []string {
 	s.mu.Lock()
 	s.asked = nil
 	s.mu.Unlock()
-	if err := s.keeper.Pass(x.ctx); err != nil {
+	if err := s.keeper.pass(x.ctx); err != nil {
 		x.t.Fatal(err)
 	}
 	s.mu.Lock()
@@ -170,7 +169,7 @@ func TestOneNodeRefreshes(t *testing.T) {
 	s := newPolicySite(x, domains...)
 	s.hold = make(chan struct{})
 	first := make(chan error, 1)
-	go func() { first <- s.keeper.Pass(x.ctx) }()
+	go func() { first <- s.keeper.pass(x.ctx) }()
 	for range policyFlight {
 		select {
 		case <-s.held:

@@ -67,8 +67,8 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 // maxCredential bounds a user name and a secret; access tokens of some providers have 4 KiB.
 const maxCredential = 8 << 10
 
-// Check tells whether the relay can be used; the error wraps ErrRelay.
-func (r Relay) Check() error {
+// check tells whether the relay can be used; the error wraps ErrRelay.
+func (r Relay) check() error {
 	switch r.Kind {
 	case RelayMaildir, RelayDiscard:
 		if r != (Relay{Kind: r.Kind}) {

@@ -116,7 +116,7 @@ func TestRelayOfTenant(t *testing.T) {
 	router := &route.Router{Resolver: dns.Fake{"relay.test": {A: []string{"10.1.2.3", "127.0.0.1"}}}}
 	for _, host := range []string{"relay.test", "[127.0.0.1]", "[10.1.2.3]"} {
 		r := Relay{Kind: RelaySmarthost, Host: host, Port: 587}
-		if err := r.Check(); err != nil {
+		if err := r.check(); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 		if hosts, err := router.Via(t.Context(), r.smarthost()); err == nil {
@@ -132,7 +132,7 @@ func TestRelayOfTenant(t *testing.T) {
 		{Kind: RelaySmarthost, Host: "x.test", Port: 1, Auth: RelayPassword, Username: "u"},
 		{Kind: RelaySmarthost, Host: "x.test", Port: 1, Auth: RelayXOAUTH2, Username: "u\x01auth=x", Secret: "s"},
 	} {
-		if err := r.Check(); !errors.Is(err, ErrRelay) {
+		if err := r.check(); !errors.Is(err, ErrRelay) {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}

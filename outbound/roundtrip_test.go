@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mxdesk/internal/address"
 	"mxdesk/internal/message"
+	"mxdesk/internal/octets"
 )
 
 // readBack is what another program read of a letter.
@@ -170,7 +170,7 @@ func TestReadByUs(t *testing.T) {
 	for _, d := range hostileDrafts() {
 		letter, want := Compose(d), expected(d)
 		for line := range strings.SplitSeq(string(letter), "\r\n") {
-			if len(line) > 255 || !isASCII(line) {
+			if len(line) > 255 || !octets.IsASCII([]byte(line)) {
 				t.Errorf("%q: a line of %d octets: %q", d.Subject, len(line), line)
 			}
 		}
@@ -204,10 +204,6 @@ func TestReadByUs(t *testing.T) {
 			}
 		}
 	}
-}
-
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 // TestFolding: header lines stay within 78 octets, but for words that cannot be parted: ids and addresses.

@@ -107,7 +107,7 @@ const sqlDropRelay = `DELETE FROM relays WHERE organisation_id = $1`
 
 // SetRelay decides how the organisation's mail leaves from now on, on all nodes; what waits goes that way too.
 func (q *Queue) SetRelay(ctx context.Context, organisation int32, r Relay) error {
-	if err := r.Check(); err != nil {
+	if err := r.check(); err != nil {
 		return err
 	}
 	secret, err := r.stored()

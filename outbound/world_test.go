@@ -3,7 +3,6 @@ package outbound
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -136,7 +135,7 @@ func (x *world) send(recipients ...string) []id.ID {
 }
 
 func (x *world) worker(t Transport) *Worker {
-	return NewWorker(x.q, WorkerConfig{Transport: t, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	return NewWorker(x.q, WorkerConfig{Transport: t, Log: quiet()})
 }
 
 // round claims and delivers all that is due, and returns when it is recorded.
@@ -239,5 +238,12 @@ var (
 	lost     = Attempt{Result: ResultBroke, Site: true, Host: "mx.test", Reply: "EOF", Reason: "network"}
 )
 
-// address0 is an address that Parse would not give.
-func address0(domain string) address.Address { return address.Address{Local: "x", Domain: domain} }
+// quiet logs nowhere.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// impatient lets recorders of this test try again without a pause.
+func impatient(t *testing.T) {
+	pause := retryPause
+	retryPause = 0
+	t.Cleanup(func() { retryPause = pause })
+}
