@@ -95,7 +95,7 @@ func (c *checked) all(ctx context.Context) {
 		c.report.Add("DNS", selfcheck.OK, "", "not asked: in development that needs dns.resolvers")
 	} else {
 		c.progress.set("asks the DNS about %s", c.cfg.Hostname)
-		c.report = append(c.report, selfcheck.Identity(ctx, c.resolver, string(c.cfg.Hostname))...)
+		c.report = append(c.report, selfcheck.Identity(ctx, c.resolver, string(c.cfg.Hostname), !relayed(c.cfg))...)
 	}
 	if slices.Contains(c.cfg.Roles, config.RoleSMTP) {
 		c.listeners(ctx)
@@ -203,7 +203,7 @@ func (c *checked) desk(ctx context.Context, pool *pgxpool.Pool) {
 	if c.resolver == nil {
 		return
 	}
-	advisor := dnsAdvisor{c.resolver, queue, mailHosts(c.cfg), sendersOf(c.cfg)}
+	advisor := newDNSAdvisor(c.resolver, queue, c.cfg)
 	for _, o := range directory.Organisations() {
 		for _, domain := range o.Domains {
 			c.progress.set("asks the DNS about %s", domain)

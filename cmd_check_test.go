@@ -14,6 +14,7 @@ import (
 	"mxdesk/internal/dnscheck"
 	"mxdesk/internal/selfcheck"
 	"mxdesk/internal/smtptest"
+	"mxdesk/outbound"
 )
 
 // publishing is a desk whose DNS the test publishes.
@@ -94,6 +95,33 @@ func TestDNSCommand(t *testing.T) {
 	silent, err := p.run("dns")
 	if err != nil || !strings.Contains(silent, "the DNS gives no answer") {
 		t.Errorf("a DNS without answers: %v\n%s", err, silent)
+	}
+}
+
+// TestRelayedDNS: where a smart host sends the letters, neither SPF nor the reverse name has to do with the addresses of this machine.
+func TestRelayedDNS(t *testing.T) {
+	p := newPublishing(t)
+	records, err := p.run("dns", "--offline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.publish(strings.ReplaceAll(records, "v=spf1 mx -all", "v=spf1 ip4:198.51.100.7 -all"))
+	if out, err := p.run("dns"); !errors.Is(err, errRecords) || !strings.Contains(out, "letters from 192.0.2.1 get fail") {
+		t.Errorf("no smart host: %v\n%s", err, out)
+	}
+	p.do(func(ctx context.Context, d *database) error {
+		return d.queue.SetRelay(ctx, 1, outbound.Relay{Kind: outbound.RelaySmarthost, Host: "relay.test", Port: 465, Implicit: true})
+	})
+	if out, err := p.run("dns"); err != nil || !strings.Contains(out, "SPF: published: a smart host sends the letters") || !strings.Contains(out, "not evaluated") {
+		t.Errorf("a smart host of the organisation: %v\n%s", err, out)
+	}
+	p.do(func(ctx context.Context, d *database) error { return d.queue.DropRelay(ctx, 1) })
+	t.Setenv("MXDESK_OUTBOUND_TRANSPORT", "smtps://relay.test:465")
+	zone := maps.Clone(p.zone) // the server reads the other
+	delete(zone, "192.0.2.1")
+	p.server.Set(zone)
+	if out, _ := p.run("check"); !strings.Contains(out, "ok       name: mx.desk.test is 192.0.2.1") || !strings.Contains(out, "ok       DNS of desk.test: 6 of 6") {
+		t.Errorf("a smart host of the server:\n%s", out)
 	}
 }
 

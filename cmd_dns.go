@@ -64,7 +64,7 @@ func (c dnsCmd) Run(e *environment) error {
 	}
 	// There may be many domains, and slow name servers: only a signal ends this, not the time that other commands have.
 	err = e.withDatabase(c.Dev, func(_ context.Context, d *database) error {
-		advisor := dnsAdvisor{resolver, d.queue, mailHosts(cfg), sendersOf(cfg)}
+		advisor := newDNSAdvisor(resolver, d.queue, cfg)
 		for _, o := range d.directory.Organisations() {
 			for _, domain := range o.Domains {
 				if c.Domain != "" && !strings.EqualFold(dns.ASCII(c.Domain), dns.ASCII(domain)) {
@@ -153,7 +153,12 @@ type dnsAdvisor struct {
 	resolver dns.Resolver // nil: nobody is asked
 	queue    *outbound.Queue
 	hosts    []string
-	senders  func(context.Context, dns.Resolver) []netip.Addr
+	name     string // of this machine: letters reach others from its addresses
+	relayed  bool   // but for those that a smart host sends
+}
+
+func newDNSAdvisor(r dns.Resolver, q *outbound.Queue, cfg config.Config) dnsAdvisor {
+	return dnsAdvisor{r, q, mailHosts(cfg), string(cfg.Hostname), relayed(cfg)}
 }
 
 // records lists what a domain has to publish, compared with what it does.
@@ -162,7 +167,13 @@ func (a dnsAdvisor) records(ctx context.Context, o *ticketing.Organisation, doma
 	if err != nil {
 		return nil, err
 	}
-	d := dnscheck.Domain{Name: domain, Hosts: a.hosts}
+	d := dnscheck.Domain{Name: domain, Hosts: a.hosts, Relayed: a.relayed}
+	switch own, err := a.queue.Relay(ctx, o.ID); {
+	case err == nil:
+		d.Relayed = own.Kind == outbound.RelaySmarthost
+	case !errors.Is(err, outbound.ErrNoRelay):
+		return nil, err
+	}
 	for _, k := range keys {
 		d.Keys = append(d.Keys, dnscheck.Key{Selector: k.Selector, State: k.State, Record: k.Record(), Public: k.Public()})
 	}
@@ -172,7 +183,9 @@ func (a dnsAdvisor) records(ctx context.Context, o *ticketing.Organisation, doma
 	if a.resolver == nil {
 		return dnscheck.Records(d), nil
 	}
-	d.Senders = a.senders(ctx, a.resolver)
+	if !d.Relayed {
+		d.Senders, _, _ = a.resolver.IP(ctx, a.name) // without an answer they are unknown
+	}
 	return dnscheck.Check(ctx, a.resolver, dnscheck.Records(d)), nil
 }
 
@@ -203,17 +216,6 @@ func servers(cfg config.Config) []dnscheck.Server {
 func relayed(cfg config.Config) bool {
 	k := cfg.Outbound.Transport.Kind
 	return k == config.TransportSMTP || k == config.TransportSMTPS
-}
-
-// sendersOf tells from which addresses letters reach others: those of this machine's name, unless a smart host sends them.
-func sendersOf(cfg config.Config) func(context.Context, dns.Resolver) []netip.Addr {
-	return func(ctx context.Context, r dns.Resolver) []netip.Addr {
-		if relayed(cfg) {
-			return nil
-		}
-		addresses, _, _ := r.IP(ctx, string(cfg.Hostname)) // without an answer they are unknown
-		return addresses
-	}
 }
 
 // asksDNS tells whether there is a DNS to ask: in development only one that is named.

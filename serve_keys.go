@@ -16,7 +16,7 @@ func (s *server) keyKeeper() (stage, error) {
 
 // domainDNS lets the API tell what domains have to publish, and look at it where this node asks the DNS at all.
 func (s *server) domainDNS() (admin.DomainDNS, error) {
-	a := dnsAdvisor{queue: s.queue, hosts: mailHosts(s.cfg), senders: sendersOf(s.cfg)}
+	a := newDNSAdvisor(nil, s.queue, s.cfg)
 	var d admin.DomainDNS
 	if asksDNS(s.cfg, s.dev) {
 		if err := s.openResolver(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"mxdesk/internal/mailauth/dmarc"
 	"mxdesk/internal/mailauth/spf"
 	"mxdesk/internal/message"
+	"mxdesk/internal/report"
 )
 
 // Status is what a comparison with the DNS found.
@@ -194,6 +195,7 @@ func (rec *Record) compareTXT(ctx context.Context, r dns.Resolver) {
 	switch {
 	case len(found) == 0:
 		rec.say(Missing, "")
+		rec.inheritDMARC(ctx, r)
 	case len(found) > 1:
 		rec.say(Different, "there are %d such records: none counts", len(found))
 	case rec.About == "SPF":
@@ -202,6 +204,8 @@ func (rec *Record) compareTXT(ctx context.Context, r dns.Resolver) {
 		rec.compareDMARC(found[0])
 	case normal(found[0]) == normal(rec.Value):
 		rec.say(OK, "")
+	case rec.About == "TLS-RPT" && len(report.TLSDestinations(found)) == 0:
+		rec.say(Different, "it names nothing that reports can be sent to")
 	case rec.About == "TLS-RPT":
 		rec.say(OK, "reports go elsewhere")
 	default:
@@ -224,11 +228,13 @@ func normal(s string) string {
 	return strings.TrimSuffix(s, ";")
 }
 
-// compareSPF asks whether our letters pass, whatever the record looks like.
+// compareSPF asks whether our letters pass, whatever the record looks like, and those from an address that nobody has do not.
 func (rec *Record) compareSPF(ctx context.Context, r dns.Resolver) {
+	nobody := rec.evaluate(ctx, r, netip.IPv4Unspecified())
 	if len(rec.senders) == 0 {
-		v := rec.evaluate(ctx, r, netip.IPv4Unspecified())
-		switch v.Result {
+		switch nobody.Result {
+		case message.Pass:
+			rec.say(Weak, "letters from anybody pass")
 		case message.PermError:
 			rec.say(Different, "the record cannot be evaluated")
 		case message.TempError:
@@ -248,6 +254,10 @@ func (rec *Record) compareSPF(ctx context.Context, r dns.Resolver) {
 		default:
 			rec.say(Different, "letters from %s get %s", ip, v.Result)
 		}
+		return
+	}
+	if nobody.Result == message.Pass {
+		rec.say(Weak, "letters from anybody pass")
 		return
 	}
 	rec.say(OK, "")

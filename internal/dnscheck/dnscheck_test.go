@@ -73,6 +73,9 @@ func TestCheck(t *testing.T) {
 		"older policy id":      {"_mta-sts.a.test", dns.Records{TXT: []string{"v=STSv1; id=0;"}}, "MTA-STS", Different, ""},
 		"policy host by A":     {"mta-sts.a.test", dns.Records{A: []string{"192.0.2.1"}}, "", OK, ""},
 		"policy host of other": {"mta-sts.a.test", dns.Records{A: []string{"192.0.2.7"}}, "MTA-STS", Different, "other machines"},
+		"reports nowhere":      {"_smtp._tls.a.test", dns.Records{TXT: []string{"v=TLSRPTv1; rua=tls@a.test"}}, "TLS-RPT", Different, "names nothing"},
+		"SPF for everybody":    {"a.test", dns.Records{MX: []dns.MX{{Preference: 10, Host: "mx.desk.test"}}, TXT: []string{"v=spf1 mx +all"}}, "SPF", Weak, "anybody"},
+		"SPF of all addresses": {"a.test", dns.Records{MX: []dns.MX{{Preference: 10, Host: "mx.desk.test"}}, TXT: []string{"v=spf1 ip4:0.0.0.0/0 -all"}}, "SPF", Weak, "anybody"},
 		"reports elsewhere":    {"_smtp._tls.a.test", dns.Records{TXT: []string{"v=TLSRPTv1; rua=https://x.test/"}}, "", OK, ""},
 	} {
 		zone := exampleZone(d)
@@ -103,6 +106,12 @@ func TestInheritedPolicy(t *testing.T) {
 		for _, r := range Check(t.Context(), zone, Records(d)) {
 			if r.About == "DMARC" && r.Status != want {
 				t.Errorf("%s: %s %q", policy, r.Status, r.Text)
+			}
+		}
+		zone["_dmarc.help.a.test"] = dns.Records{TXT: []string{"v=spf1 -all"}} // of a wildcard
+		for _, r := range Check(t.Context(), zone, Records(d)) {
+			if r.About == "DMARC" && r.Status != want {
+				t.Errorf("%s, beside other texts: %s %q", policy, r.Status, r.Text)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ type Domain struct {
 	Keys    []Key
 	MTASTS  string       // the record of its MTA-STS policy; "" if it has none
 	Senders []netip.Addr // addresses that its letters leave from; none: unknown
+	Relayed bool         // its letters leave from a smart host
 }
 
 // Key is a DKIM key.
@@ -80,7 +81,11 @@ func Records(d Domain) []Record {
 		}
 		add(Record{Name: name, Type: "MX", Value: fmt.Sprintf("%d %s.", 10*(i+1), dns.ASCII(h)), About: "MX", Need: need})
 	}
-	add(Record{Name: name, Type: "TXT", Value: "v=spf1 mx -all", About: "SPF", Need: Required, senders: d.Senders})
+	spf := Record{Name: name, Type: "TXT", Value: "v=spf1 mx -all", About: "SPF", Need: Required, senders: d.Senders}
+	if d.Relayed {
+		spf.Text = "a smart host sends the letters: add what that wants to have there"
+	}
+	add(spf)
 	for _, k := range d.Keys {
 		add(Record{
 			Name: k.Selector + "._domainkey." + name, Type: "TXT", Value: k.Record, About: "DKIM", Need: needOf(k.State), key: k.Public,

@@ -24,9 +24,9 @@ const (
 	maxAddresses = 8                // whose names are looked up
 )
 
-// Identity looks whether the host's name leads to addresses, and these back to the name: receivers distrust senders for
-// which EHLO, PTR and A do not agree.
-func Identity(ctx context.Context, r dns.Resolver, host string) (report Report) {
+// Identity looks whether the host's name leads to addresses, and, when letters leave from there, these back to the name: receivers
+// distrust senders for which EHLO, PTR and A do not agree.
+func Identity(ctx context.Context, r dns.Resolver, host string, sends bool) (report Report) {
 	const check = "name"
 	ctx, cancel := context.WithTimeout(ctx, dnsTime)
 	defer cancel()
@@ -42,6 +42,10 @@ func Identity(ctx context.Context, r dns.Resolver, host string) (report Report) 
 	for _, ip := range addresses[:min(len(addresses), maxAddresses)] {
 		if ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() {
 			report.Add(check, Warning, "publish the address by which others reach this machine", "%s is %s, which nobody outside can reach", host, ip)
+			continue
+		}
+		if !sends {
+			report.Add(check, OK, "", "%s is %s", host, ip)
 			continue
 		}
 		reverse(ctx, r, &report, host, ip)

@@ -47,8 +47,9 @@ func TestIdentity(t *testing.T) {
 		"one of two wrong": {dns.Fake{host: {A: []string{"192.0.2.1", "2001:db8::1"}}, "192.0.2.1": {PTR: []string{host}}}, Error, "2001:db8::1"},
 		"PTR fails":        {dns.Fake{host: {A: []string{"192.0.2.1"}}, "192.0.2.1": {Fail: true}}, Warning, "no answer"},
 	} {
-		worst(t, what, Identity(t.Context(), c.zone, host), c.level, c.text)
+		worst(t, what, Identity(t.Context(), c.zone, host, true), c.level, c.text)
 	}
+	worst(t, "no PTR where nothing leaves", Identity(t.Context(), dns.Fake{host: {A: []string{"192.0.2.1"}}}, host, false), OK, "192.0.2.1")
 }
 
 func TestListener(t *testing.T) {
