@@ -34,6 +34,7 @@ func findAddresses(line string) []found {
 		if start == at || end == at+1 {
 			continue
 		}
+		start, end = unglue(line, start, at, end)
 		list = append(list, found{unquote(strings.ToLower(line[start:end])), start, end})
 	}
 	return list
@@ -93,6 +94,32 @@ func domainEnd(line string, i int) int {
 		return i
 	}
 	return end
+}
+
+// unglue takes off what only stands beside an address, in scripts that set no spaces: "them@there.example에", and
+// "向them@there.example". A name or domain in such a script stays whole.
+func unglue(line string, start, at, end int) (int, int) {
+	last := at + 1 + strings.LastIndexByte(line[at+1:end], '.') + 1
+	if last < end && line[last] < utf8.RuneSelf {
+		if i := strings.IndexFunc(line[last:end], spaceless); i > 0 {
+			end = last + i
+		}
+	}
+	if strings.IndexFunc(line[at:end], spaceless) >= 0 {
+		return start, end
+	}
+	if i := strings.LastIndexFunc(line[start:at], spaceless); i >= 0 {
+		_, size := utf8.DecodeRuneInString(line[start+i:])
+		if i += start + size; line[i] >= 'A' && isAlnum(line[i]) {
+			start = i
+		}
+	}
+	return start, end
+}
+
+// spaceless reports whether r is of a script that sets no spaces, or none before its particles.
+func spaceless(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
 }
 
 func isAlnum(c byte) bool {

@@ -2,6 +2,7 @@ package bounce
 
 import (
 	_ "embed" // the signs
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,6 +98,22 @@ func automatic(in *Input) bool {
 	return false
 }
 
+// answers reports whether a letter is an automatic answer, as a notice is, and not a robot's own.
+func answers(in *Input) bool {
+	for _, v := range fieldValues(in, "Auto-Submitted", 3) {
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(v)), "auto-replied") {
+			return true
+		}
+	}
+	return in.Type == "multipart/report"
+}
+
+// machine reports whether a mail system wrote a letter, by its header.
+func machine(in *Input) bool {
+	from := author(in)
+	return holds(from, "daemon") || in.ReportType == "delivery-status" || in.NullSender && holds(from, "postmaster")
+}
+
 // failedRecipients returns the addresses of X-Failed-Recipients, which Exim and Google set.
 func failedRecipients(in *Input) []string {
 	if in.Header == nil {
@@ -117,7 +134,7 @@ func failedRecipients(in *Input) []string {
 func speaksForReport(in *Input, said []string, failed []string) bool {
 	tells := holds(squash(strings.Join(said, " "), maxScan), "opening")
 	subject := subjectSpeaks(in.Subject)
-	machine := in.NullSender || automatic(in) || in.Type == "multipart/report"
+	sign := in.NullSender || automatic(in) || in.Type == "multipart/report"
 	from := author(in)
 	switch {
 	case len(failed) > 0:
@@ -127,11 +144,13 @@ func speaksForReport(in *Input, said []string, failed []string) bool {
 	case in.ReportType != "":
 		return false // a receipt, or another report
 	case holds(from, "daemon"):
-		return tells || subject
+		return tells || subject || lists(said)
 	case holds(from, "postmaster"):
-		return subject || tells && (machine || evident(said) && len(fieldValues(in, "In-Reply-To", 1)) == 0)
-	case subject && tells && (machine || holds(from, "robot")):
+		return subject || sign && lists(said) || tells && (sign || evident(said) && len(fieldValues(in, "In-Reply-To", 1)) == 0)
+	case subject && tells && (in.NullSender || answers(in)):
 		return evident(said)
+	case subject && tells && holds(from, "robot"):
+		return lists(said)
 	}
 	return tells && fromListManager(in)
 }
@@ -154,6 +173,13 @@ func evident(said []string) bool {
 		}
 	}
 	return false
+}
+
+// lists reports whether a text lists a recipient and holds a refusal: enough for a mail system whose language we
+// do not know.
+func lists(said []string) bool {
+	text := octets.Clip(strings.Join(said, "\n"), maxScan)
+	return len(replies(text)) > 0 && slices.ContainsFunc(mentions(said), func(m mention) bool { return m.rank >= named })
 }
 
 // fromListManager reports whether a list manager wrote the letter itself: one that it passes

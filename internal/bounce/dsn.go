@@ -132,9 +132,9 @@ func readAction(s string) string {
 }
 
 // readDiagnostic strips the type of a Diagnostic-Code, which is a single word before the first
-// semicolon; some systems leave it out.
+// semicolon; some systems leave it out, others encode what is not ASCII.
 func readDiagnostic(s string) string {
-	return clean(afterType(s), maxDiagnostic)
+	return clean(decodeWords(octets.Clip(afterType(s), 4*maxDiagnostic)), maxDiagnostic)
 }
 
 func afterType(s string) string {

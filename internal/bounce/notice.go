@@ -195,32 +195,38 @@ func fallback(o original, own map[string]bool) []string {
 	return first(unique(list), 1)
 }
 
-// section returns the lines that speak of one of several recipients: from the first that lists
-// it to the next that lists another, and wherever the transcript names it again. It returns ""
-// when the text does not tell them apart.
+// section returns the lines that speak of one of several recipients: from each that lists it to the next that lists
+// another, for a notice may tell its readers first and the administrators below, and the lines of the transcript that name
+// it. It returns "" when the text does not tell them apart.
 func section(said []string, addr string, all map[string]bool, list []mention) string {
-	start, end := -1, len(said)
-	for _, m := range list {
-		if m.addr == addr && start < 0 {
-			start = m.line
-		} else if start >= 0 && m.line > start && m.rank >= labelled && m.addr != addr && all[m.addr] {
-			end = m.line
-			break
+	var b strings.Builder
+	end, bare := 0, true
+	for i, m := range list {
+		if m.addr != addr || m.line < end || b.Len() > maxScan {
+			continue
 		}
+		start := m.line
+		if end = m.line + 1; bare || m.rank >= labelled {
+			end = nextListed(list[i+1:], m, all, len(said))
+		}
+		text := strings.Join(said[start:end], "\n")
+		bare = bare && end == start+1 && len(strings.TrimSpace(text)) <= len(addr)+8
+		b.WriteString(text + "\n")
 	}
-	if start < 0 {
+	if bare {
 		return ""
 	}
-	text := strings.Join(said[start:end], "\n")
-	if end == start+1 && len(strings.TrimSpace(text)) <= len(addr)+8 {
-		return ""
-	}
-	for _, m := range list {
-		if m.addr == addr && (m.line < start || m.line >= end) && len(text) < maxScan {
-			text += "\n" + said[m.line]
+	return b.String()
+}
+
+// nextListed returns the line in which the first of list stands that heads what is said of another recipient than m.
+func nextListed(list []mention, m mention, all map[string]bool, end int) int {
+	for _, n := range list {
+		if n.line > m.line && n.rank >= labelled && n.addr != m.addr && all[n.addr] {
+			return n.line
 		}
 	}
-	return text
+	return end
 }
 
 // expandedFrom finds the address a recipient was expanded from: Postfix and Sendmail write

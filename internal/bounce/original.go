@@ -109,6 +109,22 @@ func messageID(v string) string {
 	return strings.ReplaceAll(clean(v, maxField), " ", "")
 }
 
+// namedID finds the id of the original where a report names it without attaching it: in a field such as Google's
+// X-Original-Message-ID, or in the text.
+func namedID(ls []string) string {
+	for _, line := range ls {
+		label, id, ok := strings.Cut(line, ":")
+		if !ok || len(label) > 60 || strings.IndexByte(id, '@') < 0 || len(strings.Fields(id)) != 1 {
+			continue
+		}
+		label = strings.ReplaceAll(strings.ToLower(label), " ", "-")
+		if strings.Contains(label, "message-id") || strings.Contains(label, "messageid") {
+			return messageID(id) // "message identifier" too
+		}
+	}
+	return ""
+}
+
 // decodeWords decodes the encoded words of a subject; one that cannot be read stays as it is.
 func decodeWords(s string) string {
 	if !strings.Contains(s, "=?") {
@@ -153,8 +169,8 @@ func splitNotice(ls []string) (said []string, o original) {
 		}
 		if isMarker(ls[i]) && i > 0 {
 			rest := ls[i+1:]
-			for len(rest) > 0 && strings.TrimSpace(rest[0]) == "" {
-				rest = rest[1:]
+			for len(rest) > 0 && (strings.TrimSpace(rest[0]) == "" || strings.HasPrefix(rest[0], "---")) {
+				rest = rest[1:] // Exim goes on behind dashes: how much of the body it returns
 			}
 			o = readOriginal(unindent(rest))
 			return ls[:i], o

@@ -44,7 +44,13 @@ func parseDelivery(in *Input) *Report {
 	}
 	r := &Report{Recipients: list}
 	r.setOriginal(o)
+	if !o.found {
+		r.MessageID = namedID(append(lines(fields), said...))
+	}
 	r.addText(said, o, failed, authors(in, o))
+	if len(r.Recipients) == 0 && !machine(in) {
+		return nil // a postmaster writes of mail, not of a letter
+	}
 	r.settle(outcome(in.Subject, said))
 	r.addressee(o)
 	return r
@@ -148,8 +154,11 @@ func (r *Report) settle(told string) {
 		default:
 			rc.Action = told
 		}
-		if rc.Action != Failed && rc.Action != Delayed {
+		switch {
+		case rc.Action != Failed && rc.Action != Delayed:
 			rc.Reason = ""
+		case rc.Action == Delayed && rc.Reason == Expired:
+			rc.Reason = Network // "undelivered after 4 hours": its time is not over
 		}
 		rc.Hard = rc.Action == Failed && hard(rc.Reason)
 		if worst == "" || rc.Action == Failed || rc.Action == Delayed && worst != Failed {

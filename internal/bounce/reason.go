@@ -175,7 +175,7 @@ func words(s string) string {
 			continue
 		}
 		if i := strings.IndexByte(w, '@'); i > 0 && i < len(w)-1 {
-			w = "@"
+			w = withoutAddress(w)
 		} else if i := strings.LastIndexByte(w, '-'); i == 3 && strings.Trim(w[:3], "45670123") == "" {
 			w = w[4:] // "550-User": the first word of a continued reply
 		}
@@ -185,6 +185,17 @@ func words(s string) string {
 		b.WriteString(strings.ToLower(w))
 	}
 	return b.String()
+}
+
+// withoutAddress puts "@" for an address: for the whole word, or in scripts that set no spaces for the address alone.
+func withoutAddress(w string) string {
+	if strings.IndexFunc(w, spaceless) < 0 {
+		return "@"
+	}
+	for _, f := range findAddresses(w) {
+		return w[:f.start] + "@" + w[f.end:]
+	}
+	return "@"
 }
 
 // evidence is all that is known about one failure.
