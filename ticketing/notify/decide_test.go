@@ -111,7 +111,7 @@ func (s *story) decide(t *testing.T, p *Policy) Decision {
 }
 
 func TestPresets(t *testing.T) {
-	for _, preset := range Presets() {
+	for _, preset := range presetNames {
 		data, err := os.ReadFile(filepath.Join("testdata", preset+".json"))
 		if err != nil {
 			t.Fatal(err)
@@ -381,7 +381,7 @@ func BenchmarkDecide(b *testing.B) {
 	who := newCast().people()
 	who.OldCategoryStaff = nil
 	e := &Event{Type: MessageReceived, By: ByCustomer, Via: "email", Author: who.Requester.ID, AuthorAddress: who.Requester.Address, Assigned: true}
-	for _, preset := range Presets() {
+	for _, preset := range presetNames {
 		p := Preset(preset)
 		b.Run(preset, func(b *testing.B) {
 			b.ReportAllocs()

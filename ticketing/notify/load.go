@@ -38,7 +38,7 @@ func Load(data []byte) (*Policy, error) {
 	if err := strict(data, &doc, ""); err != nil {
 		return nil, err
 	}
-	if doc.Preset != "" && !slices.Contains(Presets(), doc.Preset) {
+	if doc.Preset != "" && !slices.Contains(presetNames, doc.Preset) {
 		return nil, refuse("preset", "unknown preset %q", doc.Preset)
 	}
 	if len(doc.Rules) > maxRules {
@@ -183,8 +183,8 @@ func checkRecipients(r *Rule, path string) error {
 
 func checkAction(r *Rule, path string) error {
 	switch {
-	case r.Delay < 0 || r.Delay > MaxDelay:
-		return refuse(path+".delay", "it is between 0s and %s", time.Duration(MaxDelay))
+	case r.Delay < 0 || r.Delay > maxDelay:
+		return refuse(path+".delay", "it is between 0s and %s", time.Duration(maxDelay))
 	case r.CancelIfSeen && r.Delay == 0:
 		return refuse(path+".cancel_if_seen", "it needs a delay")
 	case r.Template != "" && !isWord(r.Template):

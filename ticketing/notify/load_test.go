@@ -77,7 +77,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestPresetsAreTheirOwnPolicies(t *testing.T) {
-	for _, n := range Presets() {
+	for _, n := range presetNames {
 		p := Preset(n)
 		if p.Preset != n {
 			t.Errorf("%s calls itself %s", n, p.Preset)
@@ -107,14 +107,14 @@ func TestPresetsAreTheirOwnPolicies(t *testing.T) {
 			}
 		}
 	}
-	if _, err := PresetSource("mine"); err == nil || Preset("mine") != nil {
+	if _, err := presetSource("mine"); err == nil || Preset("mine") != nil {
 		t.Error("a preset that is none")
 	}
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, n := range Presets() {
-		data, err := PresetSource(n)
+	for _, n := range presetNames {
+		data, err := presetSource(n)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -55,8 +55,8 @@ type OneOf []string
 // Delay is written in JSON like "1m" or "90s".
 type Delay time.Duration
 
-// MaxDelay is the longest that a rule may hold a mail back.
-const MaxDelay = Delay(24 * time.Hour)
+// maxDelay is the longest that a rule may hold a mail back.
+const maxDelay = Delay(24 * time.Hour)
 
 // Recipient names whom a rule tells.
 type Recipient string
@@ -90,8 +90,8 @@ var presetFiles embed.FS
 
 var presets = func() map[string]*Policy {
 	m := make(map[string]*Policy)
-	for _, n := range Presets() {
-		data, err := PresetSource(n)
+	for _, n := range presetNames {
+		data, err := presetSource(n)
 		if err != nil {
 			panic(err) // the files are part of the program
 		}
@@ -104,8 +104,8 @@ var presets = func() map[string]*Policy {
 	return m
 }()
 
-// Presets are the names of the presets.
-func Presets() []string { return []string{"owner-first", "department", "broadcast", "followers"} }
+// presetNames are the names of the presets.
+var presetNames = []string{"owner-first", "department", "broadcast", "followers"}
 
 // Names tells whether a rule names the recipient.
 func (p *Policy) Names(who Recipient) bool {
@@ -115,10 +115,10 @@ func (p *Policy) Names(who Recipient) bool {
 // Preset is the policy of that name, shared and not to be changed; nil if there is none.
 func Preset(name string) *Policy { return presets[name] }
 
-// PresetSource is the JSON of a preset, for an organisation to begin with.
-func PresetSource(name string) ([]byte, error) {
-	if !slices.Contains(Presets(), name) {
-		return nil, fmt.Errorf("no preset %q; there are %s", name, strings.Join(Presets(), ", "))
+// presetSource is the JSON of a preset, for an organisation to begin with.
+func presetSource(name string) ([]byte, error) {
+	if !slices.Contains(presetNames, name) {
+		return nil, fmt.Errorf("no preset %q; there are %s", name, strings.Join(presetNames, ", "))
 	}
 	return presetFiles.ReadFile("presets/" + name + ".json")
 }
