@@ -98,7 +98,7 @@ func readPatch(org *ticketing.Organisation, in ticketPatch) (p ticketing.Patch, 
 	for _, f := range []struct {
 		name string
 		null bool
-	}{{"status", in.Status.null}, {"priority", in.Priority.null}, {"category", in.Category.null}} {
+	}{{"status", in.Status.null}, {"priority", in.Priority.null}, {"category", in.Category.null}, {"require_tls", in.RequireTLS.null}} {
 		if f.null {
 			return p, invalid{"body." + f.name, "it cannot be taken away, only changed"}
 		}
@@ -123,6 +123,9 @@ func readPatch(org *ticketing.Organisation, in ticketPatch) (p ticketing.Patch, 
 			return p, invalid{"body.owner", "it is no active staff member"}
 		}
 		p.Owner = &owner
+	}
+	if in.RequireTLS.sent {
+		p.RequireTLS = &in.RequireTLS.value
 	}
 	if in.Tags.sent {
 		tags := listed(in.Tags.value)

@@ -101,7 +101,8 @@ func TestChange(t *testing.T) {
 		}},
 		{`{"status":"waiting"}`, map[string]any{"status": "waiting", "owner": anna, "tags": []any{"a", "b"}, "due_at": "2030-01-02T02:04:05Z"}},
 		{`{"owner":null,"tags":null,"due_at":null}`, map[string]any{"owner": nil, "owner_name": "", "tags": []any{}, "due_at": nil, "priority": "urgent"}},
-		{`{"status":"closed"}`, map[string]any{"status": "closed"}},
+		{`{"require_tls":true}`, map[string]any{"require_tls": true, "priority": "urgent"}},
+		{`{"status":"closed"}`, map[string]any{"status": "closed", "require_tls": true}},
 		{`{"status":"in_progress"}`, map[string]any{"status": "in_progress", "closed_at": nil}},
 	} {
 		changed := change(step.body)

@@ -56,6 +56,7 @@ type ticket struct {
 	TicketSummary
 	Version      int           `json:"version" doc:"Grows with every change; in quotes it is the ETag"`
 	MinutesSpent int           `json:"minutes_spent"`
+	RequireTLS   bool          `json:"require_tls" doc:"Mail about it leaves over encrypted and verified connections, or not at all"`
 	MergedInto   *ticketID     `json:"merged_into" nullable:"true"`
 	Follows      *ticketID     `json:"follows" nullable:"true" doc:"The closed ticket that this one continues"`
 	Participants []participant `json:"participants"`
@@ -76,7 +77,7 @@ func wireTicket(org *ticketing.Organisation, t *ticketing.Ticket) ticket {
 		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, ClosedAt: t.ClosedAt, DueAt: t.DueAt,
 	}
 	out := ticket{
-		Version: t.Version, MinutesSpent: t.MinutesSpent, MergedInto: writeNumberOr[ticketID]("tkt", t.MergedInto),
+		Version: t.Version, MinutesSpent: t.MinutesSpent, RequireTLS: t.RequireTLS, MergedInto: writeNumberOr[ticketID]("tkt", t.MergedInto),
 		Follows: writeNumberOr[ticketID]("tkt", t.Follows), Participants: []participant{},
 	}
 	for _, p := range t.Participants {
@@ -306,6 +307,8 @@ type ticketPatch struct {
 	Category optional[categoryID] `json:"category" required:"false"`
 	Tags     optional[[]string]   `json:"tags" required:"false" nullable:"true" maxItems:"100" doc:"All tags; null: none"`
 	DueAt    optional[time.Time]  `json:"due_at" required:"false" nullable:"true"`
+
+	RequireTLS optional[bool] `json:"require_tls" required:"false" doc:"Let mail about it leave over encrypted and verified connections alone; what waits already is not changed"`
 }
 
 // optional is a property of a merge patch: absent, null or a value.

@@ -230,8 +230,10 @@ func (s *scene) write(t *Ticket, m outbound.Message, tpl *template.Template, v *
 
 // requiresTLS tells whether mail about the ticket, caused by what acts now, leaves over verified TLS alone. The sender of a letter
 // can ask for that (RFC 8689 section 4.2), but the other way round, by the field "TLS-Required: No", he asks nothing of us: what
-// leaves is not his letter, and what the category and the policies of the recipients' domains demand is not his to waive.
-func (s *scene) requiresTLS(t *Ticket) bool { return s.tlsOnly || s.category(t).Settings.RequireTLS }
+// leaves is not his letter, and what the ticket, its category and the policies of the recipients' domains demand is not his to waive.
+func (s *scene) requiresTLS(t *Ticket) bool {
+	return s.tlsOnly || t.RequireTLS || s.category(t).Settings.RequireTLS
+}
 
 // deliver makes one participant a recipient of a message of the world.
 func (s *scene) deliver(message int, p *Participant) *outbound.Delivery {

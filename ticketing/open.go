@@ -61,7 +61,7 @@ func (d *decider) open(to *SupportAddress, follows *Ticket) error {
 		t.Subject = noSubject
 	}
 	if follows != nil {
-		t.Follows = follows.Number
+		t.Follows, t.RequireTLS = follows.Number, follows.RequireTLS
 	}
 	d.scene.open(t)
 	p := d.join(t, Participant{Person: requester.Person, Name: requester.Name, Role: Requester, Address: requester.Address})

@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"testing"
+	"time"
 
 	"mxdesk/internal/message"
 )
@@ -58,4 +59,50 @@ func TestRequireTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("a held letter that was released", true)
+}
+
+// All mail about a ticket that requires TLS leaves over verified TLS alone, whoever causes it, and so does that of the ticket which
+// continues it; mail about others does not.
+func TestTicketRequiresTLS(t *testing.T) {
+	d := newDesk(t)
+	check := func(act string, want bool) {
+		t.Helper()
+		if all, some := d.requireTLS(); all != want || some != want {
+			t.Errorf("%s: all of the mails require TLS: %v, some: %v; want %v", act, all, some, want)
+		}
+	}
+	anna := Actor{Organisation: d.org.ID, Person: d.anna}
+	change := func(p Patch) {
+		t.Helper()
+		if _, err := d.service.Change(t.Context(), anna, 1, 0, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello"})
+	check("a new ticket", false)
+	yes, no, closed := true, false, Closed
+	change(Patch{RequireTLS: &yes})
+	if got := d.entries(1); !d.ticket(1).RequireTLS || got[len(got)-1] != "event: ticket.tls_changed" {
+		t.Errorf("requires TLS: %v; entries %v", d.ticket(1).RequireTLS, got)
+	}
+	if _, err := d.service.Reply(t.Context(), anna, 1, "An answer."); err != nil {
+		t.Fatal(err)
+	}
+	check("an answer", true)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Re: [#1] Question", text: "more"})
+	check("a letter of the customer", true)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Another", text: "hello again"})
+	check("another ticket", false)
+	change(Patch{Status: &closed})
+	d.later(31 * 24 * time.Hour)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Re: [#1] Question", text: "It is me again."})
+	if k := d.ticket(3); k.Follows != 1 {
+		t.Fatalf("ticket %+v", k)
+	}
+	check("a ticket that continues it", true)
+	change(Patch{RequireTLS: &no})
+	if _, err := d.service.Reply(t.Context(), anna, 1, "A last answer."); err != nil {
+		t.Fatal(err)
+	}
+	check("an answer, when it is not required any more", false)
 }

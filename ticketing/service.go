@@ -76,6 +76,8 @@ type Patch struct {
 	Category *int32
 	Tags     *[]string
 	DueAt    **time.Time
+
+	RequireTLS *bool
 }
 
 // Reply posts a staff member's public words; customers are told.
@@ -196,6 +198,13 @@ func (s *scene) patchProperties(t *Ticket, p Patch) error {
 		}
 		t.Tags = slices.Clone(*p.Tags)
 		s.done(t, "ticket.tagged", "set the tags")
+	}
+	if p.RequireTLS != nil && *p.RequireTLS != t.RequireTLS {
+		what := "mail about it leaves over verified TLS alone"
+		if t.RequireTLS = *p.RequireTLS; !t.RequireTLS {
+			what = "mail about it needs no verified TLS any more"
+		}
+		s.done(t, "ticket.tls_changed", what)
 	}
 	if p.DueAt != nil {
 		t.DueAt = *p.DueAt

@@ -65,21 +65,23 @@ WHERE a.organisation_id = w.organisation_id AND a.address = w.address`
 
 const sqlInsertTickets = `
 INSERT INTO tickets (organisation_id, number, subject, status, priority, via, category_id, support_address, requester_id, owner_id,
-                     created_at, updated_at, closed_at, due_at, follows, tags, minutes_spent, thread_index)
+                     created_at, updated_at, closed_at, due_at, follows, tags, minutes_spent, thread_index, require_tls)
 SELECT organisation_id, number, subject, status, priority, via, category_id, support_address, requester_id, owner_id,
-       at, at, closed_at, due_at, NULLIF(follows, 0), string_to_array(tags, ' '), minutes_spent, thread_index
+       at, at, closed_at, due_at, NULLIF(follows, 0), string_to_array(tags, ' '), minutes_spent, thread_index, require_tls
 FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[], $9::uuid[], $10::uuid[],
-            $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::text[], $16::integer[], $17::bytea[])
+            $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::text[], $16::integer[], $17::bytea[], $18::boolean[])
      AS w(organisation_id, number, subject, status, priority, via, category_id, support_address, requester_id, owner_id,
-          at, closed_at, due_at, follows, tags, minutes_spent, thread_index)`
+          at, closed_at, due_at, follows, tags, minutes_spent, thread_index, require_tls)`
 
 const sqlUpdateTickets = `
 UPDATE tickets t SET
     status = w.status, priority = w.priority, category_id = w.category_id, owner_id = w.owner_id, tags = string_to_array(w.tags, ' '),
-    minutes_spent = w.minutes_spent, version = w.version, updated_at = w.updated_at, closed_at = w.closed_at, due_at = w.due_at
+    minutes_spent = w.minutes_spent, version = w.version, updated_at = w.updated_at, closed_at = w.closed_at, due_at = w.due_at,
+    require_tls = w.require_tls
 FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::uuid[], $7::text[], $8::integer[], $9::integer[],
-            $10::timestamptz[], $11::timestamptz[], $12::timestamptz[])
-     AS w(organisation_id, number, status, priority, category_id, owner_id, tags, minutes_spent, version, updated_at, closed_at, due_at)
+            $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::boolean[])
+     AS w(organisation_id, number, status, priority, category_id, owner_id, tags, minutes_spent, version, updated_at, closed_at, due_at,
+          require_tls)
 WHERE t.organisation_id = w.organisation_id AND t.number = w.number`
 
 const sqlInsertParticipants = `
@@ -208,7 +210,8 @@ func (w *world) queueTicketRows(b *pgx.Batch) {
 			column(rows, func(t *Ticket) int64 { return t.Follows }),
 			column(rows, tagColumn),
 			column(rows, func(t *Ticket) int32 { return int32(t.MinutesSpent) }),
-			column(rows, func(t *Ticket) []byte { return t.threadIndex }))
+			column(rows, func(t *Ticket) []byte { return t.threadIndex }),
+			column(rows, func(t *Ticket) bool { return t.RequireTLS }))
 	}
 	if rows := w.changed; len(rows) > 0 {
 		b.Queue(sqlUpdateTickets,
@@ -223,7 +226,8 @@ func (w *world) queueTicketRows(b *pgx.Batch) {
 			column(rows, func(t *Ticket) int32 { return int32(t.Version) }),
 			column(rows, func(t *Ticket) time.Time { return t.UpdatedAt }),
 			column(rows, func(t *Ticket) *time.Time { return t.ClosedAt }),
-			column(rows, func(t *Ticket) *time.Time { return t.DueAt }))
+			column(rows, func(t *Ticket) *time.Time { return t.DueAt }),
+			column(rows, func(t *Ticket) bool { return t.RequireTLS }))
 	}
 }
 

@@ -101,7 +101,7 @@ WITH RECURSIVE named AS (
 const sqlSelectNamedTickets = cteNamedTickets + `
 SELECT t.organisation_id, t.number, t.subject, t.status, t.priority, t.via, t.category_id, t.support_address, t.requester_id,
        t.owner_id, t.tags, t.minutes_spent, t.version, t.created_at, t.updated_at, t.closed_at, t.due_at,
-       COALESCE(t.merged_into, 0), COALESCE(t.follows, 0)
+       COALESCE(t.merged_into, 0), COALESCE(t.follows, 0), t.require_tls
 FROM tickets t
 WHERE (t.organisation_id, t.number) IN (SELECT organisation_id, number FROM chain)
 ORDER BY t.organisation_id, t.number`
@@ -291,7 +291,7 @@ func (w *world) scanTickets(rows pgx.Rows) error {
 		var t Ticket
 		err := rows.Scan(&t.Organisation, &t.Number, &t.Subject, &t.Status, &t.Priority, &t.Via, &t.Category, &t.SupportAddress, &t.Requester,
 			&t.Owner, &t.Tags, &t.MinutesSpent, &t.Version, &t.CreatedAt, &t.UpdatedAt, &t.ClosedAt, &t.DueAt,
-			&t.MergedInto, &t.Follows)
+			&t.MergedInto, &t.Follows, &t.RequireTLS)
 		if err != nil {
 			return err
 		}

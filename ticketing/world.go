@@ -121,6 +121,7 @@ type Ticket struct {
 	DueAt          *time.Time
 	MergedInto     int64 // 0: not merged
 	Follows        int64 // the closed ticket this one continues, or 0
+	RequireTLS     bool  // mail about it leaves over encrypted and verified connections, or not at all
 	Participants   []*Participant
 
 	fresh, dirty bool
