@@ -12,6 +12,7 @@ import (
 
 	"mxdesk/internal/smtptest"
 	"mxdesk/outbound/route"
+	"mxdesk/outbound/smtpclient"
 )
 
 // counts are the counters of a registry by name and label.
@@ -111,6 +112,7 @@ func TestTLSKeptInMind(t *testing.T) {
 		{"DANE", over("TLS1.3 X", route.PolicyDANE), levelVerified, "TLS1.3 X dane", false},
 		{"MTA-STS", over("TLS1.3 X", route.PolicyMTASTS), levelVerified, "TLS1.3 X mta-sts", false},
 		{"required", over("TLS1.2 X", route.PolicyRequired), levelVerified, "TLS1.2 X required", false},
+		{"a smart host with any certificate", over("TLS1.2 X", smtpclient.TLSRequired.String()), levelEncrypted, "TLS1.2 X encrypted", false},
 		{"smart host", over("TLS1.2 X", "verified"), levelVerified, "TLS1.2 X verified", false},
 		{"testing", over("TLS1.3 X", route.PolicyTesting), levelEncrypted, "TLS1.3 X mta-sts-testing", false},
 		{"any certificate", over("TLS1.3 X", "opportunistic"), levelEncrypted, "TLS1.3 X opportunistic", false},

@@ -25,9 +25,9 @@ const (
 	TLSVerified
 )
 
-// String is the level as it goes into a log.
+// String is the level as it goes into a log, where "required" is a policy: that of letters whose host must be verified.
 func (l TLSLevel) String() string {
-	return [...]string{"none", "opportunistic", "required", "verified"}[l]
+	return [...]string{"none", "opportunistic", "encrypted", "verified"}[l]
 }
 
 // VerifyFunc judges the server's certificate, as DANE does. An error ends the handshake.
