@@ -142,6 +142,8 @@ func (r *Reporter) one(ctx context.Context, o *owed) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, errOvertaken):
+		return nil
 	case errors.Is(err, errUnwanted):
 		state = "unwanted"
 	case err != nil && o.attempts < reportTries:

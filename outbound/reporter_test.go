@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"mxdesk/internal/dns"
 	"mxdesk/internal/message"
 	reports "mxdesk/internal/report"
@@ -204,6 +206,25 @@ func TestReportWasMailed(t *testing.T) {
 	x.exec(`UPDATE reports_owed SET state = 'pending'`)
 	*now = now.Add(time.Hour)
 	x.must(r.work(x.ctx))
+	letters, _ := x.sentReports()
+	if got := one[string](x, `SELECT state FROM reports_owed`); got != "sent" || len(letters) != 1 {
+		t.Errorf("state %s, %d letters", got, len(letters))
+	}
+}
+
+// TestOvertakenReport: a node that stood still while another sent the report sends it no more.
+func TestOvertakenReport(t *testing.T) {
+	x := newWorld(t)
+	r, now := x.reporter(dns.Fake{"_smtp._tls.x.test": {TXT: []string{"v=TLSRPTv1; rua=mailto:tls@x.test"}}})
+	r.cfg.Results.AddTLS(seenSession("x.test", ""))
+	r.flush(x.ctx)
+	*now = yesterday.Add(17 * time.Hour)
+	x.must(pgx.BeginFunc(x.ctx, x.q.pool, func(tx pgx.Tx) error { return keepOwed(x.ctx, tx, *now, true, false) }))
+	stood, err := claimOwed(x.ctx, x.q.pool, *now, []string{"tls"})
+	x.must(err)
+	*now = now.Add(time.Hour)
+	x.must(r.work(x.ctx))
+	x.must(r.one(x.ctx, stood))
 	letters, _ := x.sentReports()
 	if got := one[string](x, `SELECT state FROM reports_owed`); got != "sent" || len(letters) != 1 {
 		t.Errorf("state %s, %d letters", got, len(letters))

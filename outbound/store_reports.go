@@ -173,13 +173,21 @@ func claimOwed(ctx context.Context, db querier, now time.Time, kinds []string) (
 	return &o, nil
 }
 
+// sqlUpdateOwed: the number of the attempt is the fence.
 const sqlUpdateOwed = `
-UPDATE reports_owed SET state = $4, destinations = $5, detail = $6 WHERE kind = $1 AND day = $2 AND domain = $3`
+UPDATE reports_owed SET state = $5, destinations = $6, detail = $7 WHERE kind = $1 AND day = $2 AND domain = $3 AND attempts = $4`
+
+// errOvertaken: so much time went by that another node claimed the report.
+var errOvertaken = errors.New("another attempt began meanwhile")
 
 func updateOwed(ctx context.Context, db querier, o *owed, state, detail string) error {
 	destinations, err := json.Marshal(o.destinations)
-	if err == nil {
-		_, err = db.Exec(ctx, sqlUpdateOwed, o.kind, o.day, o.domain, state, destinations, storable(detail))
+	if err != nil {
+		return fmt.Errorf("record a report: %w", err)
+	}
+	tag, err := db.Exec(ctx, sqlUpdateOwed, o.kind, o.day, o.domain, o.attempts, state, destinations, storable(detail))
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errOvertaken
 	}
 	if err != nil {
 		return fmt.Errorf("record a report: %w", err)
