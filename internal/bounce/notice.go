@@ -32,6 +32,7 @@ const maxMentions = 3 * maxRecipients
 func mentions(said []string) []mention {
 	var list []mention
 	for i, line := range said {
+		end := -1 // of the mention before in this line
 		for _, f := range findAddresses(line) {
 			before, after := line[:f.start], line[f.end:]
 			if notRecipient(before, after, line, f.addr) {
@@ -40,10 +41,21 @@ func mentions(said []string) []mention {
 			if len(list) == maxMentions {
 				return list
 			}
-			list = append(list, mention{clean(f.addr, maxAddress), i, rankOf(before, after)})
+			rank := rankOf(before, after)
+			if end >= 0 && joined(line[end:f.start]) {
+				rank = max(rank, list[len(list)-1].rank) // "To: a@b, c@d"
+			}
+			end = f.end
+			list = append(list, mention{clean(f.addr, maxAddress), i, rank})
 		}
 	}
 	return list
+}
+
+// joined reports whether two addresses with nothing but this between them are of one list.
+func joined(between string) bool {
+	t := strings.Trim(between, " \t<>\"'")
+	return t == "," || t == ";" || t == "&" || t == "、" || t == "，"
 }
 
 // demoteWrapped takes the rank of those that head a line only because the line before was
@@ -76,7 +88,7 @@ func rankOf(before, after string) int {
 	case b != "" && strings.Trim(b, "0123456789.)- ") == "":
 		return labelled // a line of a transcript: "550 5.1.1 <a@b>... User unknown"
 	case b == "":
-		if closes || begins(strings.ToLower(a), "verdict") {
+		if closes || begins(strings.ToLower(a), "verdict") || column(strings.TrimLeft(after, ">\"')]")) {
 			return listed
 		}
 		return atStart
@@ -88,6 +100,15 @@ func rankOf(before, after string) int {
 		return named
 	}
 	return inSentence
+}
+
+// column reports whether what follows an address stands apart from it, as in a table, or begins with a reply code.
+func column(after string) bool {
+	if strings.HasPrefix(after, "\t") || strings.HasPrefix(after, "  ") {
+		return true
+	}
+	t := strings.TrimLeft(after, " ")
+	return len(t) > 3 && smtpCodes(t[:4], 1) != nil
 }
 
 // isLabel reports whether the words before an address call it the recipient.

@@ -70,6 +70,35 @@ Remote Server returned '554 5.2.2 mailbox full'
 	}
 }
 
+// TestLists reads recipients that share a line, or stand in a table.
+func TestLists(t *testing.T) {
+	for _, tt := range []struct{ subject, text, want string }{
+		{"Undeliverable mail", "Could not be delivered to: a@one.example, b@two.example\n\nno such domain\n", "failure; a@one.example failed  host_unknown; b@two.example failed  host_unknown"},
+		{"Undeliverable mail", "Could not be delivered:\n\na@one.example     550 User unknown\nb@two.example  552 Mailbox full\n", "failure; a@one.example failed  user_unknown; b@two.example failed  mailbox_full"},
+		{"Undeliverable mail", "Could not be delivered:\n\na@one.example 550 User unknown\nb@two.example 552 Mailbox full\n", "failure; a@one.example failed  user_unknown; b@two.example failed  mailbox_full"},
+		{"Undeliverable mail", "Your letter to a@one.example from b@two.example could not be delivered.\n", "failure; a@one.example failed  undefined"},
+	} {
+		if got := read(letter("MAILER-DAEMON@x.example", tt.subject, tt.text)); got != tt.want {
+			t.Errorf("%s\ngot  %s\nwant %s", tt.text, got, tt.want)
+		}
+	}
+}
+
+// TestSubjectTells takes the reason from the subject when nothing else tells it, and not from what it repeats of the original's.
+func TestSubjectTells(t *testing.T) {
+	for subject, want := range map[string]string{
+		"Returned mail: User unknown":         "failure; them@there.example failed  user_unknown",
+		"Undeliverable: Grüße":                "failure; them@there.example failed  undefined",
+		"Undeliverable: Your mailbox is full": "failure; them@there.example failed  undefined",
+	} {
+		original := strings.Replace(quoted, "=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Your mailbox is full", 1)
+		in := letter("MAILER-DAEMON@x.example", subject, "Your letter to them@there.example is being returned to you.\n\n----- Original message follows -----\n\n"+original)
+		if got := read(in); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", subject, got, want)
+		}
+	}
+}
+
 // TestStillTrying: a recipient that is tried again has not run out of time.
 func TestStillTrying(t *testing.T) {
 	in := report("Warning: message still undelivered after 4 hours", "Final-Recipient: rfc822; them@there.example\nAction: delayed\nStatus: 4.4.7\n", "")

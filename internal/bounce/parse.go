@@ -48,6 +48,9 @@ func parseDelivery(in *Input) *Report {
 		r.MessageID = namedID(append(lines(fields), said...))
 	}
 	r.addText(said, o, failed, authors(in, o))
+	if o.found {
+		r.addSubject(in.Subject)
+	}
 	if len(r.Recipients) == 0 && !machine(in) {
 		return nil // a postmaster writes of mail, not of a letter
 	}
@@ -117,6 +120,17 @@ func (r *Report) addText(said []string, o original, failed, own []string) {
 	}
 	for i := range r.Recipients {
 		r.judge(i, section(said, r.Recipients[i].Address, all, list))
+	}
+}
+
+// addSubject takes the reason that neither fields nor text gave from the subject of the report, "Returned mail: User
+// unknown". What it repeats of the original's subject says nothing.
+func (r *Report) addSubject(subject string) {
+	told := words(strings.Replace(clean(subject, maxField), r.OriginalSubject, "", 1))
+	for i := range r.Recipients {
+		if rc := &r.Recipients[i]; rc.Reason == Undefined {
+			rc.Reason = cmp.Or(lexicons()["clear"].find(told), Undefined)
+		}
 	}
 }
 
