@@ -14,6 +14,7 @@
 //	MX, a host is ourselves           only hosts preferred to us; none: permanent, loop
 //	MX, no host has an address        permanent, host_unknown; temporary, network if some lookup failed
 //	only addresses nobody may have    permanent, host_unknown
+//	the last two, of more than 10 MX  temporary, network: we looked at the first ten
 //
 // Addresses that nobody may have are those of the machine and of private networks: whoever writes an MX
 // record must not choose which of our internal services we talk to. They are left out of

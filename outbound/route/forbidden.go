@@ -13,15 +13,16 @@ var ErrForbidden = errors.New("address of a private network or of this machine")
 // special are the blocks, besides those netip knows, where no mail host of the open Internet can be
 // (IANA special-purpose address registries, RFC 6890).
 var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),     // this network
-	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT
-	netip.MustParsePrefix("192.0.0.0/24"),  // protocol assignments
-	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
-	netip.MustParsePrefix("240.0.0.0/4"),   // reserved, and broadcast
-	netip.MustParsePrefix("::/96"),         // IPv4-compatible, unspecified, loopback
-	netip.MustParsePrefix("100::/64"),      // discard
-	netip.MustParsePrefix("2001::/32"),     // Teredo, which hides an IPv4 address
-	netip.MustParsePrefix("fec0::/10"),     // site-local
+	netip.MustParsePrefix("0.0.0.0/8"),       // this network
+	netip.MustParsePrefix("100.64.0.0/10"),   // carrier-grade NAT
+	netip.MustParsePrefix("192.0.0.0/24"),    // protocol assignments
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, and broadcast
+	netip.MustParsePrefix("::/96"),           // IPv4-compatible, unspecified, loopback
+	netip.MustParsePrefix("::ffff:0:0:0/96"), // IPv4-translated, of RFC 2765
+	netip.MustParsePrefix("100::/64"),        // discard
+	netip.MustParsePrefix("2001::/32"),       // Teredo, which hides an IPv4 address
+	netip.MustParsePrefix("fec0::/10"),       // site-local
 }
 
 var (

@@ -131,6 +131,9 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 	if errors.Is(err, ErrNotServed) {
 		return r.here(ctx, domain, err)
 	}
+	if err != nil && len(exchangers) == maxHosts && len(records) > maxHosts {
+		return nil, unreachable("none of the first mail hosts of the domain can be used, and there are more than we try", err)
+	}
 	if err != nil {
 		return nil, err
 	}

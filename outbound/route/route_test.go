@@ -59,6 +59,11 @@ func zone() dns.Fake {
 		z[host] = r
 	}
 	z["many.test"] = many
+	dead := dns.Records{MX: []dns.MX{{Preference: 100, Host: "mx1.plain.test"}}}
+	for i := range maxHosts {
+		dead.MX = append(dead.MX, dns.MX{Host: fmt.Sprintf("h%d.gone.test", i)})
+	}
+	z["dead.test"] = dead
 	return z
 }
 
@@ -177,6 +182,10 @@ func TestBounds(t *testing.T) {
 			t.Errorf("target %d: %v", i, target)
 		}
 	}
+	var e *Error
+	if hosts, err := router().Hosts(t.Context(), "dead.test"); !errors.As(err, &e) || e.Permanent || hosts != nil {
+		t.Errorf("a domain of which we looked at some hosts alone: %v, %v", hosts, err)
+	}
 	var few []dns.MX
 	for i := range 30 {
 		few = append(few, dns.MX{Preference: 1, Host: fmt.Sprintf("h%d.test", i)})
@@ -268,7 +277,7 @@ func TestForbidden(t *testing.T) {
 		"127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254", "100.64.0.1",
 		"192.0.0.8", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12::1", "ff02::1", "100::1", "2001::1",
-		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::1", "2002:c0a8:1::1",
+		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::1", "2002:c0a8:1::1",
 	} {
 		if !forbidden(netip.MustParseAddr(s)) {
 			t.Errorf("%s is allowed", s)
