@@ -259,7 +259,7 @@ func (d *desk) awaitStatus(t *testing.T, id, status string) ticket {
 	t.Helper()
 	var got ticket
 	if !within(t.Context(), patience, func() bool { got = one[ticket](t, d, "/v1/tickets/"+id); return got.Status == status }) {
-		t.Fatalf("ticket %s is %s, not %s\n%s", id, got.Status, status, d.w.customers.logTail())
+		t.Fatalf("ticket %s is %s, not %s", id, got.Status, status)
 	}
 	return got
 }
@@ -277,7 +277,7 @@ func (d *desk) awaitDelivery(t *testing.T, recipient, state string) delivery {
 		return got.State == state
 	}
 	if !within(t.Context(), patience, found) {
-		t.Fatalf("the delivery to %s is %+v, not %s\n%s", recipient, got, state, d.w.customers.logTail())
+		t.Fatalf("the delivery to %s is %+v, not %s", recipient, got, state)
 	}
 	return one[delivery](t, d, "/v1/deliveries/"+got.ID)
 }

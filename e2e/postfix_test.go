@@ -138,5 +138,5 @@ func (p *postfixServer) mailbox(name string) maildir {
 
 // logTail is for the words of a failure.
 func (p *postfixServer) logTail() string {
-	return "log of " + p.domain + ":\n" + p.tail(15)
+	return "log of " + p.domain + ":\n" + p.tail(40, "postfix/anvil", ": disconnect from", ": removed")
 }

@@ -61,7 +61,13 @@ func theWorld(t testing.TB) *world {
 	if shared.err != nil {
 		t.Fatalf("start the mail servers of customers and staff: %v", shared.err)
 	}
-	return shared.world
+	w := shared.world
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s\n%s", w.customers.logTail(), w.staff.logTail())
+		}
+	})
+	return w
 }
 
 func (s *sharedWorld) close() error {

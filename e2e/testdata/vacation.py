@@ -51,11 +51,10 @@ def main() -> None:
             answer["List-Id"] = f"<{recipient.replace('@', '.')}>"
     elif way == "fresh":
         answer["Subject"] = "Holiday greetings " + "".join(random.choices(string.ascii_lowercase, k=8))
-    elif way == "mute":
-        answer["Subject"] = "Out of office: " + str(letter["Subject"])
     else:
         answer["Subject"] = "Re: " + str(letter["Subject"])
-        answer["Auto-Submitted"] = "auto-replied"
+        if way != "mute":
+            answer["Auto-Submitted"] = "auto-replied"
     answer.set_content(words)
     host, port = server.split(":")
     with smtplib.SMTP(host, int(port)) as smtp:
