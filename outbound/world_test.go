@@ -39,6 +39,25 @@ type world struct {
 	mu     sync.Mutex
 	finals []Final
 	heard  chan int // how many were told, after each time
+	log    journal  // of workers; shown when the test fails
+}
+
+// journal is a log that may be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func newWorld(t testing.TB) *world {
@@ -47,6 +66,11 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(cancel)
 	key := []byte(strings.Repeat("k", address.MinKey))
 	x := &world{t: t, ctx: ctx, pool: pgtest.New(t), signer: address.NewSigner(key), heard: make(chan int, 1)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of the workers:\n%s", &x.log)
+		}
+	})
 	x.q = NewQueue(x.pool, QueueConfig{})
 	x.q.OnFinal = func(_ context.Context, _ pgx.Tx, finals []Final) error {
 		x.mu.Lock()
@@ -135,7 +159,7 @@ func (x *world) send(recipients ...string) []id.ID {
 }
 
 func (x *world) worker(t Transport) *Worker {
-	return NewWorker(x.q, WorkerConfig{Transport: t, Log: quiet()})
+	return NewWorker(x.q, WorkerConfig{Transport: t, Log: slog.New(slog.NewTextHandler(&x.log, nil))})
 }
 
 // round claims and delivers all that is due, and returns when it is recorded.
