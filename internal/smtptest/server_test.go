@@ -23,7 +23,7 @@ func talk(t *testing.T, s *Server, lines ...string) string {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(nc, strings.Join(lines, "")); err != nil {
