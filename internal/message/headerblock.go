@@ -16,7 +16,7 @@ const maxBlock = 14
 func (s *splitter) isHeaderBlock(i int) bool {
 	kind := s.lines[i].label
 	if kind == 0 || kind == labelOther {
-		return false
+		return s.namesSubject(i)
 	}
 	seen, strange, blanks := labelKind(0), 0, 0
 	for j := i; j < len(s.lines) && j < i+maxBlock; j++ {
@@ -25,9 +25,7 @@ func (s *splitter) isHeaderBlock(i int) bool {
 			break
 		}
 		if m.blank {
-			if blanks++; blanks > 1 || seen&(seen-1) == 0 && j > i+1 {
-				break
-			}
+			blanks++ // some programs write each field as a paragraph
 			continue
 		}
 		k := m.label
@@ -56,6 +54,55 @@ func (s *splitter) isHeaderBlock(i int) bool {
 	return n >= 3 || n == 2 && seen&labelDate != 0 && s.ruledOff(i)
 }
 
+// namesSubject knows the header of a quoted letter in a language that we do not know: from line i on fields with an address, a
+// date and the subject of this letter.
+func (s *splitter) namesSubject(i int) bool {
+	const shortest, maxFields = 3, 8
+	if len(s.ctx.subject) < shortest || strings.IndexByte(s.lines[i].text, '@') < 0 {
+		return false
+	}
+	fields, dated, subject := 0, false, false
+	for j := i; j < len(s.lines) && fields < maxFields && j < i+maxBlock; j++ {
+		m := &s.lines[j]
+		if m.blank {
+			continue
+		}
+		value := fieldValue(m.text)
+		if m.depth > 0 || value == "" {
+			break
+		}
+		fields++
+		dated = dated || hasYear(asciiDigits(value))
+		subject = subject || strings.HasSuffix(value, s.ctx.subject) && CleanSubject(value) == s.ctx.subject
+	}
+	return fields >= 3 && dated && subject
+}
+
+// fieldValue is what follows the name of a field, "" when a line does not look like one.
+func fieldValue(s string) string {
+	const maxLabel, maxWords = 40, 3
+	s = strings.TrimLeft(s, "*_|· \t")
+	colon, size := colonIn(s[:min(len(s), maxLabel)])
+	if colon <= 0 || strings.HasPrefix(s[colon+size:], "//") || strings.ContainsAny(s[:colon], "@<\"") || wordCount(s[:colon]) > maxWords {
+		return ""
+	}
+	return strings.Trim(s[colon+size:], "*_| \t")
+}
+
+// belowBlock is the first line of a quote with marks right below the quoted header at line i, -1 when what follows has none.
+func (s *splitter) belowBlock(i int) int {
+	for j := i; j < len(s.lines) && j < i+maxBlock; j++ {
+		switch m := &s.lines[j]; {
+		case m.depth > 0:
+			return j
+		case m.blank || m.label != 0 || isOriginal(m.text) || strings.HasPrefix(m.raw, " ") || strings.HasPrefix(m.raw, "\t"):
+		default:
+			return -1
+		}
+	}
+	return -1
+}
+
 // ruledOff tells whether a drawn line stands right above line i.
 func (s *splitter) ruledOff(i int) bool { return s.aboveRule(i) < i }
 
@@ -78,10 +125,16 @@ func labelOf(s string) labelKind {
 	return labels[strings.ToLower(name)]
 }
 
+// noBreak is the no-break space of HTML, which QQ leaves in its plain text.
+const noBreak = "&nbsp;"
+
 // isOriginal knows "-----Original Message-----" in many languages: the words alone between drawn lines.
 func isOriginal(s string) bool {
 	if len(s) > 120 || len(s) < 5 {
 		return false
+	}
+	if strings.Contains(s, noBreak) {
+		s = strings.ReplaceAll(s, noBreak, " ")
 	}
 	if isGroupWise(s) {
 		return true

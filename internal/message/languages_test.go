@@ -131,6 +131,18 @@ var introductions = []string{
 	"Ann Example a écrit le 06/01/2025 09:05 :",
 	"Ann Example napisał dnia 06.01.2025 09:05:",
 	"[Ann Example] wrote on [6.1.2025]:",
+	// More, some in languages of no table: an address in brackets, a date and a colon are enough above a quote.
+	"в пн, 6 сту 2025 г. у 9:05 Ann Example <ann@example.com> піша:",
+	"Op Ma. 06 Jan. 2025 om 09:05 het Ann Example <ann@example.com> geskryf:",
+	"সোম, ৬ জানু, ২০২৫ তারিখে ৯:০৫ AM টায় তারিখে Ann Example <ann@example.com> লিখেছেন:",
+	"في الاثنين، ٦ يناير ٢٠٢٥ في ٩:٠٥ ص تمت كتابة ما يلي بواسطة Ann Example <ann@example.com>:",
+	"Xyz 6 qwe 2025 9:05 Ann Example <ann@example.com> zyx:",
+	"* Ann Example <ann@example.com> [2025-01-06 09:05]:",
+	"Ann Example писал(а) 2025-01-06 09:05:",
+	"Вы писали 6 января 2025 г., 9:05:11:",
+	"Am 06.01.2025 um 09:05 schriebst du:",
+	"-------- Ann Example wrote --------",
+	"---- 回复的原邮件 ----",
 }
 
 func TestIntroductionsOfManyLanguages(t *testing.T) {
@@ -138,6 +150,22 @@ func TestIntroductionsOfManyLanguages(t *testing.T) {
 		text := "Hello there.\nIt still burns.\n\n" + intro + "\n\n> Does it burn?\n> Tell us.\n"
 		reply, quoted, _ := splitReply(appendPlain(nil, text), replyContext{answer: true})
 		if reply != "Hello there.\nIt still burns." || !strings.Contains(quoted, "Does it burn?") {
+			t.Errorf("%s\nreply %q", intro, reply)
+		}
+	}
+}
+
+// Programs wrap the line that introduces a quote where it suits them.
+func TestWrappedIntroductions(t *testing.T) {
+	for _, intro := range []string{
+		"On Mon, Jan 6, 2025 at 9:05 AM Annabella\nExample <ann@example.com> wrote:",
+		"2025년 1월 6일 (월) 오전 9:05, Ann Example <ann@example.com>님이\n작성:",
+		"В письме от понедельник, 6 января 2025 г. 9:05:11 MSK\nпользователь Ann Example написал:",
+		"Pirmd., 2025. g. 6. janv., plkst. 09:05 — lietotājs Ann\nExample (<ann@example.com>) rakstīja:",
+		"در تاریخ دوشنبه ۶ ژانویه ۲۰۲۵،\u200f ۹:۰۵ Ann Example\n<ann@example.com> نوشت:",
+	} {
+		text := "Hello there.\nIt still burns.\n\n" + intro + "\n\n> Does it burn?\n"
+		if reply, _, _ := split(text, replyContext{answer: true}); reply != "Hello there.\nIt still burns." {
 			t.Errorf("%s\nreply %q", intro, reply)
 		}
 	}
@@ -191,6 +219,10 @@ var quotedHeaders = []string{
 	"*From:* Ann Example <ann@example.com>\n*Sent:* Monday, January 6, 2025 9:05 AM\n*To:* Bob Other <bob@example.net>\n*Subject:* Fire",
 	"From:\tAnn Example <ann@example.com>\nTo:\tBob Other <bob@example.net>\nDate:\t06/01/2025 09:05\nSubject:\tFire",
 	"From: \"Ann Example\" <ann@example.com>\nTo: \"Bob Other\" <bob@example.net>\nSent: Monday, January 6, 2025 9:05:11 AM\nSubject: Fire",
+	"प्रेषक: Ann Example <ann@example.com>\nभेजा गया: सोमवार, 6 जनवरी 2025 9:05\nप्रति: Bob Other <bob@example.net>\nविषय: Fire",
+	"Igorlea: Ann Example <ann@example.com>\nBidalia: 2025(e)ko urtarrilaren 6a 9:05\nHartzailea: Bob Other\nGaia: Fire",
+	"Od: Ann Example <ann@example.com>\nWysłane: 6 stycznia 2025 9:05\nDo: Bob Other\nTemat: Fire",
+	"Від: Ann Example <ann@example.com>\nВідправлено: 6 січня 2025 р. 9:05\nКому: Bob Other\nТема: Fire",
 	"-----Original Message-----\nFrom: Ann Example\nSent: 6 January 2025",
 	"________________________________\nVon: Ann Example <ann@example.com>\nGesendet: Montag, 6. Januar 2025 09:05:11\nAn: Bob Other\nBetreff: Fire",
 	"-------- Ursprüngliche Nachricht --------\nVon: Ann Example <ann@example.com>\nDatum: 06.01.25 09:05 (GMT+01:00)\nAn: Bob Other\nBetreff: Fire",

@@ -29,13 +29,20 @@ var wroteWords = phraseSet(`
 	je napisao|je napisala|je napisao/la|napisao je|napisao/la je|napisao|napisala|је написао|је написала|је написао/ла|написао/ла|написао|написала|написао је|je napisal|je napisala|je napisal(a)|je pisal|napisal(a)|napísal(a)
 	yazdı|şunu yazdı|şunları yazdı|yazmış
 	έγραψε|έγραψεν
-	đã viết|menulis|เขียน|idatzi du|shkroi
+	đã viết|menulis|เขียน|idatzi du|shkroi|geskryf|aliandika|піша|писал(а)|писав(ла)|писали|schriebst|напиша|yazıb|жазды|бичсэн|գրել է|დაწერა|ysgrifennodd|scríobh|skribis|sulat|spake
 	كتب|كتبت|كتب/كتبت|كتب/ت|كتب:|نوشت|כתב|כתבה|כתב/ה|כתב:`)
 
-var wroteAnywhere = strings.Split("写道|寫道|写到|来信|來信|のメッセージ|のメール|は書きました|が書きました|さんは書|작성|님이 작성|씀|쓴 글|님의 말|ने लिखा|เขียนว่า|したメール", "|")
+var wroteAnywhere = strings.Split("写道|寫道|写到|来信|來信|のメッセージ|のメール|は書きました|が書きました|さんは書|작성|님이 작성|씀|쓴 글|님의 말|ने लिखा|เขียนว่า|したメール|が書いたメール|লিখেছেন|எழுதியது|రాశారు|ಬರೆದಿದ್ದಾರೆ|എഴുതി|લખ્યું|लिहिले|ਲਿਖਿਆ|نے لکھا|लेख्नु|تمت كتابة ما يلي", "|")
+
+// toldOf are words of a sentence that tells of writing. What programs write names somebody instead.
+var toldOf = strings.Split("i wrote|we wrote|he wrote|she wrote|they wrote|i have written|ich schrieb|wir schrieben|er schrieb|schrieb ich|schrieben wir|schrieb er|il a écrit|elle a écrit|ils ont écrit|ik schreef|schreef ik|hij schreef|schreef hij|"+
+	"jag skrev|skrev jag|jeg skrev|skrev jeg|vi skrev|skrev vi|han skrev|skrev han|hon skrev|hun skrev|él escribió|ella escribió|ele escreveu|ela escreveu|lui ha scritto|lei ha scritto|jsem napsal|napsal jsem|napsala jsem|jsem napsala|я писал|я написал|он написал|она написал|мы писали|мы написали", "|")
 
 // quotingWords begin such a line before a name and an address.
 var quotingWords = strings.Split("quoting |zitat von |citando |citando a |citation de |en réponse à |cytowanie |cytat |цитирую |цитат |цитата |idézet |citát |citat från |citat fra |lainaus |citaat van |mensaje citado por |mensagem citada por |quota |引用 ", "|")
+
+// introWords are those of leadWords that come before a day and a date.
+var introWords = phraseSet(`on|at|am|le|el|em|il|op|den|dne|dňa|dnia|w|in|pada|vào|på|ti|на|в|στις|dana|în|pe`)
 
 // leadWords start such a line.
 var leadWords = phraseSet(`
@@ -53,7 +60,7 @@ var sentenceWords = phraseSet(`as|like|since|because|when|what|if|wie|da|als|wei
 
 // originalMessage stands between dashes above a quoted letter.
 var originalMessage = phraseSet(`
-	original|original message|original mail|original email|original e-mail|reply message
+	original|original message|replied message|original mail|original email|original e-mail|reply message
 	ursprüngliche nachricht|ursprüngliche mail|ursprüngliche e-mail|originalnachricht|original-nachricht|original nachricht|originalmail|original-mail
 	mail original|courriel original|courrier original|message d'origine|message d’origine|message original|message initial|message d'origine
 	mensaje original|correo original|mensagem original|messaggio originale|messaggio originario|missatge original|mensaxe orixinal
@@ -64,10 +71,10 @@ var originalMessage = phraseSet(`
 	oryginalna wiadomość|wiadomość oryginalna|wiadomość pierwotna|wiadomość wysłana|treść oryginalnej wiadomości
 	původní zpráva|původní e-mail|původní email|pôvodná správa|pôvodný e-mail
 	eredeti üzenet|eredeti levél|eredeti e-mail|mesaj original|mesajul original|mesajul inițial|mesaj inițial
-	исходное сообщение|оригинальное сообщение|первоначальное сообщение|исходное письмо|оригінальне повідомлення|вихідне повідомлення|початкове повідомлення|оригинално съобщение|първоначално съобщение|оригинална порука
+	исходное сообщение|оригинальное сообщение|первоначальное сообщение|исходное письмо|оригінальне повідомлення|вихідне повідомлення|початкове повідомлення|оригинално съобщение|първоначално съобщение|оригинално писмо|оригинална порука
 	izvorna poruka|originalna poruka|izvirno sporočilo|originalno sporočilo
 	orijinal mesaj|özgün ileti|orjinal mesaj|özgün mesaj|αρχικό μήνυμα|αυθεντικό μήνυμα
-	元のメッセージ|オリジナルメッセージ|元のメール|원본 메시지|원본메시지|원본 메일|원래 메시지|原始邮件|原始郵件|原邮件|原始信件|原始邮件信息|邮件原件|原件
+	元のメッセージ|オリジナルメッセージ|元のメール|원본 메시지|원본메시지|원본 메일|원래 메시지|原始邮件|原始郵件|原邮件|原始信件|原始邮件信息|邮件原件|原件|回复的原邮件
 	הודעה מקורית|الرسالة الأصلية|رسالة أصلية|پیام اصلی|thư gốc|tin nhắn gốc|thư ban đầu|pesan asli|mesej asal|ข้อความต้นฉบับ|मूल संदेश`)
 
 // forwarded stands above a letter that is passed on: content, not history.
@@ -104,17 +111,17 @@ func init() {
 	for kind, words := range map[labelKind]string{
 		labelFrom: `from|sender|von|absender|de|expéditeur|remitente|da|mittente|van|afzender|fra|afsender|avsender|från|fran|frá|od|odesílatel|odosielateľ|nadawca|from name
 			от|от кого|відправник|від|отправитель|од|šalje|pošiljatelj|pošiljalec|feladó|lähettäjä|saatja|nuo|no|sūtītājs|gönderen|kimden|từ|người gửi|dari|จาก|de la|expeditor|από|αποστολέας
-			发件人|發件人|寄件者|寄件人|差出人|送信者|보낸 사람|보낸사람|발신|보낸이|מאת|من|از|প্রেরক|de parte de|remetente|nga`,
-		labelDate: `sent|date|gesendet|gesendet am|datum|envoyé|envoyé le|envoyé par|date d'envoi|date d’envoi|message du|enviado|enviat|enviat el|enviado el|enviada|enviado em|enviada em|enviado a|fecha|data|inviato|inviato il|verzonden|verzonden op|sendt|dato|sent on|sent at|date sent
-			skickat|skickades|sent date|wysłano|wyslano|data wysłania|odesláno|odoslané|dátum|elküldve|küldve|dátuma|trimis|trimisă|отправлено|отправлен|дата|надіслано|дата відправлення|изпратено|poslano|poslato|poslané
+			发件人|發件人|寄件者|寄件人|差出人|送信者|보낸 사람|보낸사람|발신|보낸이|מאת|من|از|প্রেরক|de parte de|remetente|nga|送信元|प्रेषक|igorlea|daripada|ад`,
+		labelDate: `sent|date|gesendet|gesendet am|datum|envoyé|envoyé le|envoyé par|date d'envoi|date d’envoi|message du|enviado|enviat|enviat el|enviado el|enviada|enviado em|enviado o|enviada em|enviado a|fecha|data|inviato|inviato il|verzonden|verzonden op|sendt|dato|sent on|sent at|date sent
+			skickat|skickades|sent date|wysłano|wyslano|data wysłania|wysłane|odesláno|odoslané|dátum|elküldve|küldve|dátuma|trimis|trimisă|отправлено|отправлен|дата|надіслано|відправлено|дата відправлення|изпратено|poslano|poslato|poslané
 			lähetetty|päivämäärä|päiväys|pvm|saadetud|kuupäev|išsiųsta|data ir laikas|nosūtīts|datums|gönderildi|gönderme tarihi|gönderilme tarihi|tarih|ngày|đã gửi|gửi|ngày gửi|dikirim|terkirim|tanggal|tarikh|dihantar|ส่ง|วันที่|στάλθηκε|ημερομηνία|εστάλη|sendt den|sent:
-			发送时间|發送時間|发送日期|日期|时间|時間|寄件日期|傳送時間|傳送日期|送信日時|日時|日付|送信日|보낸 날짜|보낸날짜|날짜|전송|일시|תאריך|נשלח|تاريخ|التاريخ|تم الإرسال|أرسلت|تاریخ|dagsetning|sent|dërguar`,
+			发送时间|發送時間|发送日期|日期|时间|時間|寄件日期|傳送時間|傳送日期|送信日時|日時|日付|送信日|보낸 날짜|보낸날짜|날짜|전송|일시|תאריך|נשלח|تاريخ|التاريخ|تم الإرسال|تاريخ الإرسال|فرستاده شده|أرسلت|تاریخ|dagsetning|sent|dërguar|भेजा गया|दिनांक|bidalia|адпраўлена|послато`,
 		labelTo: `to|an|empfänger|à|a|destinataire|aan|para|per|per a|ke|til|till|do|komu|кому|до|за|címzett|către|kime|alıcı|kam|gavėjas|vastaanottaja|saaja|đến|tới|người nhận|kepada|untuk|ถึง|pro|προς|za|prima|adresat|destinatario|destinatário|
-			收件人|收件者|宛先|받는 사람|받는사람|수신|받는이|אל|إلى|به|til:`,
+			收件人|收件者|宛先|받는 사람|받는사람|수신|받는이|אל|إلى|به|til:|प्रति|hartzailea|каму|prejemnik|adresāts`,
 		labelSubject: `subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|emne|ämne|temat|předmět|predmet|tárgy|subiect|тема|предмет|относно|aihe|otsikko|teema|konu|chủ đề|tiêu đề|subjek|perihal|judul|tajuk|เรื่อง|assumpte|efni|θέμα|tema|zadeva|naslov|sujets|lēma|temats|
-			主题|主題|主旨|标题|件名|제목|נושא|الموضوع|موضوع|re|onderwerp`,
+			主题|主題|主旨|标题|件名|제목|נושא|الموضوع|موضوع|re|onderwerp|विषय|gaia|тэма|thema`,
 		labelOther: `cc|bcc|kopie|copie|copie à|cópia|copia|копия|копія|抄送|副本|참조|kopi|kopia|dw|másolatot kap|kopio|reply-to|reply to|antwort an|répondre à|importance|wichtigkeit|priority|priorität|attachments|anlagen|pièces jointes|adjuntos|anexos|allegati|bijlagen|organization|c.c.|ccn|cci|
-			responder a|rispondi a|bilgi|masolat|másolat|skrivet av|вложения|附件|添付ファイル|首選項|優先度|size|mailed-by|signed-by`,
+			responder a|rispondi a|bilgi|masolat|másolat|skrivet av|вложения|附件|添付ファイル|koopia|kópia|kopija|afrit|kopie an|κοιν.|κοινοποίηση|עותק|نسخة|สำเนา|首選項|優先度|size|mailed-by|signed-by`,
 	} {
 		for w := range strings.SplitSeq(strings.ReplaceAll(words, "\n", "|"), "|") {
 			if w = strings.TrimSpace(w); w != "" {

@@ -72,7 +72,7 @@ func (r *reader) read(raw []byte) {
 	if r.c.Text = b.onlyPlain(); r.c.Text == "" {
 		r.c.Text = joinLines(lines)
 	}
-	r.c.ReplyText, r.c.QuotedText, r.c.Signature = splitReply(lines, replyContext{forward: isForwardSubject(r.c.Subject), answer: len(r.c.ThreadRefs) > 0 || isReplySubject(r.c.Subject)})
+	r.c.ReplyText, r.c.QuotedText, r.c.Signature = splitReply(lines, replyContext{forward: isForwardSubject(r.c.Subject), answer: len(r.c.ThreadRefs) > 0 || isReplySubject(r.c.Subject), subject: r.c.SubjectClean})
 	if src := b.sourceHTML(); src != "" {
 		r.c.HTML = CleanText(SanitizeHTML(src, b.hasCID))
 	}

@@ -1,7 +1,10 @@
 package message
 
 import (
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // mark is a line with what splitting needs to know of it.
@@ -21,6 +24,8 @@ const maxReplyLines = 50_000
 type replyContext struct {
 	forward bool // the subject says the letter is passed on
 	answer  bool // it answers a letter; what looks like the header of one is pasted otherwise
+
+	subject string // without prefixes
 }
 
 // appendPlain splits plain text into lines. Of more lines than anybody looks at the rest stays together: millions of them
@@ -100,11 +105,13 @@ func splitReply(lines []line, ctx replyContext) (reply, quoted, signature string
 }
 
 type splitter struct {
-	lines []mark
-	ctx   replyContext
-	spans []span
-	first int // the first line with words of the writer, len(lines) before there is one
-	shown int // lines above this one belong to a header that stays
+	lines  []mark
+	ctx    replyContext
+	spans  []span
+	first  int  // the first line with words of the writer, len(lines) before there is one
+	shown  int  // lines above this one belong to a header that stays
+	parted bool // an introduction was parted from words on its line
+	signed bool // quotes marked with initials were found
 }
 
 // scan makes the spans, up to the history.
@@ -113,6 +120,10 @@ func (s *splitter) scan() {
 		m := &s.lines[i]
 		switch {
 		case m.depth > 0:
+			if s.passedOn(i) {
+				s.put(spanOwn, i, len(s.lines))
+				return
+			}
 			s.put(spanQuote, i, i+1)
 			i++
 		case m.blank:
@@ -125,11 +136,20 @@ func (s *splitter) scan() {
 				i = to
 				continue
 			}
+			if from > i {
+				s.put(spanOwn, i, from)
+			}
 			s.cutBack(from)
 			s.put(kind, from, to)
 			i = to
 		}
 	}
+}
+
+// passedOn tells whether line i begins a quote with the line that stands above a letter that is passed on: so Apple's program
+// passes letters on.
+func (s *splitter) passedOn(i int) bool {
+	return (s.ctx.forward || !s.ctx.answer) && s.lastKind() == spanOwn && isForwarded(s.lines[i].text)
 }
 
 // lastKind is the kind that a blank line continues.
@@ -177,16 +197,19 @@ func (s *splitter) boundary(i int) (kind spanKind, from, to int) {
 		return spanTail, i, end
 	}
 	switch {
-	case isForwarded(m.text):
+	case isForwarded(m.text), s.ctx.forward && (isOriginal(m.text) || s.isHeaderBlock(i)):
 		return spanOwn, i, end // what follows is content
-	case s.ctx.answer && !s.ctx.forward && isOriginal(m.text):
+	case s.ctx.answer && isOriginal(m.text):
 		return s.history(i, i)
-	case i >= s.shown && s.ctx.answer && !s.ctx.forward && s.isHeaderBlock(i):
+	case i >= s.shown && s.ctx.answer && s.isHeaderBlock(i):
 		return s.history(s.aboveRule(i), i)
 	}
 	next := s.nextWritten(i + 1)
-	quoted := next < end && s.lines[next].depth > 0
+	quoted := next < end && s.lines[next].depth > 0 || s.signedQuote(i, next)
 	if start := findAttribution(s.lines, i, quoted); start >= 0 {
+		if quoted && s.part(start) {
+			start, i = start+1, i+1
+		}
 		if !quoted && s.wrote(start) {
 			return spanTail, start, end
 		}
@@ -199,10 +222,65 @@ func (s *splitter) boundary(i int) (kind spanKind, from, to int) {
 // follows, and it stays.
 func (s *splitter) history(from, at int) (spanKind, int, int) {
 	if s.wrote(from) {
+		if quote := s.belowBlock(at); quote >= 0 {
+			return spanIntro, from, quote // every quoted line is marked: others are answers
+		}
 		return spanTail, from, len(s.lines)
 	}
 	s.shown = at + maxBlock
 	return spanOwn, at, at + 1
+}
+
+// part parts an introduction from the writer's words on its line, once.
+func (s *splitter) part(i int) bool {
+	m := &s.lines[i]
+	at := sharedIntro(m.line.text)
+	if at <= 0 || s.parted || m.depth > 0 {
+		return false
+	}
+	s.parted = true
+	if s.first == len(s.lines) {
+		s.first++
+	}
+	intro := *m
+	intro.line.text = m.line.text[at:]
+	intro.raw, intro.text = intro.line.text, visible(intro.line.text)
+	own := strings.TrimSpace(m.line.text[:at])
+	m.line.text, m.raw, m.text = own, own, visible(own)
+	s.lines = slices.Insert(s.lines, i+1, intro)
+	return true
+}
+
+// signedQuote knows quotes whose lines begin with the initials of who wrote them ("AE> It burns"), as The Bat marks them, at line next behind an
+// introduction that ends at line i, and marks them.
+func (s *splitter) signedQuote(i, next int) bool {
+	if s.signed || next >= len(s.lines) {
+		return false
+	}
+	sign := initials(s.lines[next].text)
+	if sign == "" || findAttribution(s.lines, i, true) < 0 {
+		return false
+	}
+	s.signed = true
+	for j := next; j < len(s.lines); j++ {
+		if m := &s.lines[j]; m.depth == 0 && strings.HasPrefix(m.text, sign) {
+			m.depth++
+			m.raw = strings.TrimSpace(m.text[len(sign):])
+			m.text = m.raw
+			m.blank = m.text == ""
+		}
+	}
+	return true
+}
+
+// initials is what a line begins with that is marked with initials: "AE>".
+func initials(s string) string {
+	const most = 12 // octets
+	at := strings.IndexByte(s[:min(len(s), most)], '>')
+	if at <= 0 || utf8.RuneCountInString(s[:at]) > 4 || strings.IndexFunc(s[:at], func(r rune) bool { return !unicode.IsLetter(r) }) >= 0 {
+		return ""
+	}
+	return s[:at+1]
 }
 
 // container deals with the element that a mail program put around a quoted letter. With quotes inside, its first

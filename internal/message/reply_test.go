@@ -136,6 +136,10 @@ func TestKept(t *testing.T) {
 		"The mail was sent from my iPhone to all of you.",
 		"---------- Forwarded message ---------\nFrom: Bob <bob@example.com>\nDate: Mon, Jan 6, 2025\nSubject: Printer\nTo: <ann@example.com>\n\nIt does not print.",
 		"Please see below.\n\nBegin forwarded message:\n\nFrom: Bob <bob@example.com>\nSubject: Printer\nDate: 6 January 2025\nTo: ann@example.com\n\nIt does not print.",
+		"On 4 March 2025 at 10:00 he wrote to help@example.net:\n\nIt burns.\n\nWhat now?",
+		"Dne 4. 3. 2025 v 10:00 jsem napsal na help@example.net:\n\nHoří.",
+		"The log says:\n\n2025-03-04 23:32:11 mail from ann@example.com:\n2025-03-04 23:32:12 refused\n\nWhat does that mean?",
+		"These came:\n\n04.03.2025 23:32:11 mail from ann@example.com:\nrefused",
 		"SELECT *\n-- only the first\nFROM t;",
 		"Hello\n> quoted\nanswer one\n> quoted again\nanswer two",
 		"Yes: the original message was fine.",
@@ -154,6 +158,47 @@ func TestPasted(t *testing.T) {
 	const text = "This is the announcement:\n\nFrom: Bob\nSent: Monday\nTo: All\nSubject: News\n\nIt prints."
 	if reply, _, _ := split(text, replyContext{}); reply != text {
 		t.Errorf("%q", reply)
+	}
+}
+
+// TestCited: quotes in a letter that answers none are what its writer cites.
+func TestCited(t *testing.T) {
+	for _, text := range []string{
+		"My prompt looks so:\n\n>>> import foo\n>>> foo.bar()",
+		"The manual says:\n\n> Press the red button.",
+	} {
+		if reply, quoted, _ := split(text, replyContext{}); reply != text || quoted != "" {
+			t.Errorf("%q: %q", text, reply)
+		}
+		if reply, _, _ := split(text, replyContext{answer: true}); reply == text {
+			t.Errorf("%q is quoted in an answer", text)
+		}
+	}
+	const answer = "New.\n\nOn 6 Jan 2025, Bob wrote:\n> old"
+	if reply, _, _ := split(answer, replyContext{}); reply != "New." {
+		t.Errorf("introduced: %q", reply)
+	}
+	const passed = "FYI\n\n> Begin forwarded message:\n> \n> From: Bob <bob@example.com>\n> Subject: x\n> \n> It burns."
+	if reply, _, _ := split(passed, replyContext{forward: true}); reply != passed {
+		t.Errorf("passed on: %q", reply)
+	}
+	const history = "FYI\n\nFrom: Bob <bob@example.com>\nSent: Monday\nTo: Ann\nSubject: x\n\nYes.\n\nOn 6 Jan 2025, Cleo wrote:\n> old"
+	if reply, _, _ := split(history, replyContext{forward: true}); reply != history {
+		t.Errorf("passed on with its history: %q", reply)
+	}
+}
+
+// TestUnknownHeader: the header of a quoted letter in a language of no table is known by address, date and subject.
+func TestUnknownHeader(t *testing.T) {
+	const head = "Xfrom: Bob <bob@example.com>\nXsent: Monday, 6 January 2025 10:00\nXto: Ann\nXabout: Re: It burns"
+	text := "New.\n\n" + head + "\n\nOld."
+	if reply, _, _ := split(text, replyContext{answer: true, subject: "It burns"}); reply != "New." {
+		t.Errorf("%q", reply)
+	}
+	for _, ctx := range []replyContext{{answer: true, subject: "Other"}, {answer: true}, {subject: "It burns"}, {answer: true, forward: true, subject: "It burns"}} {
+		if reply, _, _ := split(text, ctx); reply != text {
+			t.Errorf("%+v: %q", ctx, reply)
+		}
 	}
 }
 
@@ -182,6 +227,18 @@ func TestSplitReply(t *testing.T) {
 		"reply above":        {"New.\n\n##- Please type your reply above this line -##\n\nOld.", "New.", ""},
 		"intro in paragraph": {"Thank you!\nOn Mon, 6 Jan 2025 at 10:00, Bob <bob@example.com> wrote:\n> old", "Thank you!", ""},
 		"bracket on its own": {"New.\n\nOn 6 Jan 2025 Bob <bob@example.com\n> wrote:\n> old", "New.", ""},
+		"shares its line":    {"Thanks, it works! On Mon, Jan 6, 2025 at 10:00 AM Bob <bob@example.com> wrote:\n> old", "Thanks, it works!", ""},
+		"shares, wrapped":    {"Danke. Am Mo., 6. Jan. 2025 um 10:00 Uhr schrieb Bob Builder\n<bob@example.com>:\n\n> old", "Danke.", ""},
+		"month, not shared":  {"New.\n\nBob wrote (6 Mar 2025 10:00):\n> old", "New.", ""},
+		"initials":           {"On Monday, January 6, 2025, 10:00:11, you wrote:\n\nBB> old one\nBB> old two\n\nNew.", "New.", ""},
+		"header, then marks": {"See below.\n\n-----Original Message-----\nFrom: Bob\nSent: Monday\nTo: Ann\nSubject: x\n\n> first?\nYes.\n> second?\nNo.", "See below.\n\n> first?\nYes.\n> second?\nNo.", ""},
+		"header with gaps":   {"New.\n\nFrom: Bob\n\nSent: Monday\n\nTo: Ann\n\nSubject: x\n\nOld.", "New.", ""},
+		"no colon":           {"New.\n\nAm 06.01.25 um 10:00 schrieb Bob <bob@example.com>\n\n> old", "New.", ""},
+		"date, no colon":     {"New.\n2025/1/6 Bob <bob@example.com>\n\n> old", "New.", ""},
+		"drawn name":         {"New.\n\n---- Bob Builder wrote ----\n\nOld.", "New.", ""},
+		"no bare address":    {"New.\nI got this from bob@example.com at 10:00:\n> old", "New.\nI got this from bob@example.com at 10:00:", ""},
+		"name and time":      {"New.\n\nBob Builder schrieb am 06.01.2025 10:00:\n\nOld.", "New.", ""},
+		"QQ":                 {"新。\n\n------------------&nbsp;原始邮件&nbsp;------------------\n发件人: \"Bob\" <bob@example.com>;\n\n旧。", "新。", ""},
 		"list footer":        {"Hello all\n\n_______________________________________________\nusers mailing list\nusers@lists.example.org\nhttps://lists.example.org/listinfo/users", "Hello all", "_______________________________________________\nusers mailing list\nusers@lists.example.org\nhttps://lists.example.org/listinfo/users"},
 	} {
 		reply, _, sig := split(c.text, replyContext{answer: true})

@@ -10,6 +10,7 @@ import (
 // between quotes keep the quotes.
 func (s *splitter) join() {
 	s.rejoinWrapped()
+	s.keepCited()
 	first, last := s.ownEnds()
 	if last < 0 {
 		return
@@ -33,12 +34,29 @@ func (s *splitter) join() {
 	}
 }
 
+// keepCited keeps the quotes of a letter that answers none: what the writer cites is his, unless it is introduced as a letter.
+func (s *splitter) keepCited() {
+	if s.ctx.answer {
+		return
+	}
+	for _, sp := range s.spans {
+		if sp.kind == spanIntro || sp.kind == spanQuote && (s.lines[sp.from].held || s.introduced(sp)) {
+			return
+		}
+	}
+	for i := range s.spans {
+		if s.spans[i].kind == spanQuote {
+			s.spans[i].kind = spanOwn
+		}
+	}
+}
+
 // introduced tells whether a quote begins with what introduces or heads a letter, itself quoted.
 func (s *splitter) introduced(sp span) bool {
 	const look = 4
 	for i := sp.from; i < min(sp.to, sp.from+look); i++ {
 		text := s.lines[i].text
-		if k := labelOf(text); k == labelFrom || k == labelDate || isOriginal(text) || attributionEnd(text) && isAttribution(text, true) {
+		if k := labelOf(text); k == labelFrom || k == labelDate || isOriginal(text) || attributionEnd(text, true) && isAttribution(text, true) {
 			return true
 		}
 	}
