@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"mxdesk/internal/message"
 	"mxdesk/ticketing"
+	"mxdesk/ticketing/notify"
 )
 
 type traceCmd struct {
@@ -91,14 +93,123 @@ func printLetter(w io.Writer, l ticketing.LetterSummary) {
 	if l.Problem != "" {
 		fmt.Fprintf(w, "  problem: %s\n", l.Problem)
 	}
-	var trace struct {
-		Decisions []string `json:"decisions"`
+	printPeer(w, l.Session)
+	printVerdict(w, l.Verdict)
+	printTrace(w, l.Trace)
+}
+
+// printPeer tells who brought a letter.
+func printPeer(w io.Writer, session []byte) {
+	var s struct{ Client, PTR, Helo, TLS, Protocol string }
+	if json.Unmarshal(session, &s) != nil || s.Client == "" {
+		return
 	}
-	if json.Unmarshal(l.Trace, &trace) == nil {
-		for _, d := range trace.Decisions {
-			fmt.Fprintf(w, "  %q\n", d)
+	by := s.Client
+	if s.PTR != "" {
+		by += fmt.Sprintf(" %q", s.PTR)
+	}
+	fmt.Fprintf(w, "  brought by %s, %q in its greeting, %s", by, s.Helo, s.Protocol)
+	if s.TLS != "" {
+		fmt.Fprintf(w, ", %s", s.TLS)
+	}
+	fmt.Fprintln(w)
+}
+
+// printVerdict tells what was found of the sender of a letter, if anybody looked.
+func printVerdict(w io.Writer, stored []byte) {
+	var v message.Verdict
+	if len(stored) == 0 || json.Unmarshal(stored, &v) != nil {
+		return
+	}
+	var words []string
+	say := func(method string, result message.Result, domain, reason string) {
+		if result == "" {
+			return
+		}
+		s := method + " " + string(result)
+		if domain != "" {
+			s += fmt.Sprintf(" %q", domain)
+		}
+		if reason != "" {
+			s += fmt.Sprintf(" (%q)", reason)
+		}
+		words = append(words, s)
+	}
+	say("spf", v.SPF.Result, v.SPF.Domain, "")
+	for _, d := range v.DKIM {
+		say("dkim", d.Result, d.Domain, d.Reason)
+	}
+	say("dmarc", v.DMARC.Result, v.DMARC.Domain, "")
+	if v.ARC.Result != message.None {
+		say("arc", v.ARC.Result, "", v.ARC.Reason)
+	}
+	switch {
+	case v.Spam == nil:
+	case v.Spam.Unreachable:
+		words = append(words, "spam filter unreachable")
+	default:
+		words = append(words, fmt.Sprintf("spam score %g", v.Spam.Score))
+	}
+	if v.Believed != nil {
+		words = append(words, fmt.Sprintf("believed %s %q", v.Believed.Source, v.Believed.By))
+	}
+	if len(words) > 0 {
+		fmt.Fprintf(w, "  sender: %s\n", strings.Join(words, ", "))
+	}
+}
+
+// printTrace tells every decision on a letter, and what it caused: commands, and who was told and who not. Rules that did nothing
+// are left out.
+func printTrace(w io.Writer, stored []byte) {
+	var trace struct {
+		Decisions []string
+		Commands  []struct {
+			Command, Result string
+			Done            bool
+		}
+		Notifications []struct {
+			Event string
+			Rules []notify.Considered
 		}
 	}
+	if json.Unmarshal(stored, &trace) != nil {
+		return
+	}
+	for _, d := range trace.Decisions {
+		fmt.Fprintf(w, "  %q\n", d)
+	}
+	for _, c := range trace.Commands {
+		done := "done"
+		if !c.Done {
+			done = "not done"
+		}
+		fmt.Fprintf(w, "  command %q: %s, %q\n", c.Command, done, c.Result)
+	}
+	for _, n := range trace.Notifications {
+		for _, r := range n.Rules {
+			if len(r.Told) > 0 {
+				fmt.Fprintf(w, "  %s, rule %d: told %s\n", n.Event, r.Rule, quotedList(r.Told))
+			}
+			for _, s := range r.Skipped {
+				if len(s.Addresses) == 0 {
+					continue
+				}
+				more := ""
+				if s.More > 0 {
+					more = fmt.Sprintf(" and %d more", s.More)
+				}
+				fmt.Fprintf(w, "  %s, rule %d: not told %s%s: %s\n", n.Event, r.Rule, quotedList(s.Addresses), more, s.Why)
+			}
+		}
+	}
+}
+
+func quotedList(list []string) string {
+	words := make([]string, len(list))
+	for i, s := range list {
+		words[i] = strconv.Quote(s)
+	}
+	return strings.Join(words, ", ")
 }
 
 // stamp writes a time so that nobody takes it for that of his own zone, and that --since takes it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"mxdesk/internal/id"
 	"mxdesk/migrations"
@@ -75,6 +76,40 @@ func TestTraceJSON(t *testing.T) {
 	sent := d.send("bob@a.test")[0]
 	if out, err := d.run("queue", "show", "--json", sent); err != nil || !strings.Contains(out, `"Attempts": 0`) || !strings.Contains(out, `"Log": []`) {
 		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// TestPrintLetter: of a letter everything is told that is known: who brought it, what was found of its sender, what was decided, and
+// what it caused. What strangers wrote is quoted.
+func TestPrintLetter(t *testing.T) {
+	var out strings.Builder
+	printLetter(&out, ticketing.LetterSummary{
+		ReceivedAt: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), MailFrom: "carl@b.test", RcptTo: "help@desk.test", From: "carl@b.test",
+		Subject: "x\x1b[31m", MessageID: "1@b.test", Kind: "human", Outcome: ticketing.AddedEntry, Ticket: 7, Size: 99, Problem: "none",
+		Session: []byte(`{"client": "192.0.2.1", "ptr": "mx.b.test", "helo": "b\u001btest", "tls": "TLS1.3", "protocol": "ESMTPS"}`),
+		Verdict: []byte(`{"spf": {"result": "pass", "domain": "b.test"}, "dkim": [{"result": "fail", "domain": "b.test", "reason": "body"}, {"result": "pass", "domain": "c\u001btest"}],
+			"dmarc": {"result": "pass", "domain": "b.test"}, "arc": {"result": "none"}, "spam": {"score": 3.5}, "believed": {"source": "arc-sealer", "by": "list.test"}}`),
+		Trace: []byte(`{"decisions": ["thread: #7"], "commands": [{"command": "#take#", "done": true, "result": "Anna owns it"}, {"command": "#x#", "done": false, "result": "no such command"}],
+			"notifications": [{"event": "message.received", "rules": [{"rule": 1, "not": "when assigned is true"}, {"rule": 2, "told": ["anna@desk.test"],
+			"skipped": [{"why": "unsubscribed", "addresses": ["bob@desk.test"], "more": 3}, {"why": "nobody is owner"}]}]}]}`),
+	})
+	for _, want := range []string{
+		`brought by 192.0.2.1 "mx.b.test", "b\x1btest" in its greeting, ESMTPS, TLS1.3`,
+		`sender: spf pass "b.test", dkim fail "b.test" ("body"), dkim pass "c\x1btest", dmarc pass "b.test", spam score 3.5, believed arc-sealer "list.test"`,
+		"problem: none", `"thread: #7"`, `command "#take#": done, "Anna owns it"`, `command "#x#": not done, "no such command"`,
+		`message.received, rule 2: told "anna@desk.test"`, `message.received, rule 2: not told "bob@desk.test" and 3 more: unsubscribed`,
+	} {
+		if !strings.Contains(out.String(), "  "+want+"\n") {
+			t.Errorf("no line %s in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "rule 1") || strings.Contains(out.String(), "nobody") {
+		t.Errorf("too much in\n%s", out.String())
+	}
+	out.Reset()
+	printLetter(&out, ticketing.LetterSummary{Kind: "human", Outcome: ticketing.OpenedTicket})
+	if strings.Count(out.String(), "\n") != 3 {
+		t.Errorf("a letter of which nothing is known: %s", out.String())
 	}
 }
 
