@@ -169,6 +169,16 @@ func TestReason(t *testing.T) {
 		{"5.3.0", "554", "554 5.3.0 unknown mailer error 255", Undefined},
 		{"", "", "", Undefined},
 		{"5.2.2", "", "", MailboxFull},
+		// words that others hide in, and words of few
+		{"5.4.300", "550", "550 5.4.300 Message expired -> 421 4.4.2 Connection dropped due to TimedOut", Network},
+		{"5.0.0", "550", "550 The sender has been blocked by the recipient", Filtered},
+		{"5.1.1", "511", "511 sorry, can't find a valid MX for rcpt domain (#5.1.1)", HostUnknown},
+		{"5.7.511", "550", "550 5.7.511 Access denied, banned sender[192.0.2.1]", Blocked},
+		{"5.2.121", "550", "550 5.2.121 RESOLVER.RST.RecipMessageRateExceeded", RateLimited},
+		{"5.0.0", "552", "552 Wiadomość jest zbyt duża", TooLarge},
+		{"5.0.0", "550", "550 Dieses Postfach wurde gelöscht", UserUnknown},
+		{"5.0.0", "550", "550 Cet utilisateur n'existe plus", UserUnknown},
+		{"5.0.0", "550", "550 Absender gesperrt", Policy},
 		{"5.7.640", "", "", Blocked},
 		{"5.7.999", "", "", Policy},
 	}

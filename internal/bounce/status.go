@@ -129,6 +129,7 @@ var statusReasons = map[string]string{
 	"1.1": UserUnknown, "1.2": HostUnknown, "1.3": UserUnknown, "1.4": UserUnknown, "1.6": Moved,
 	"1.7": Policy, "1.8": Policy, "1.9": Policy, "1.10": UserUnknown,
 	"2.1": Suspended, "2.2": MailboxFull, "2.3": TooLarge, "2.4": UserUnknown,
+	"2.121": RateLimited, "2.122": RateLimited,
 	"3.1": SystemFull, "3.2": NotAccepting, "3.3": Content, "3.4": TooLarge,
 	"4.0": Network, "4.1": Network, "4.2": Network, "4.3": Network, "4.4": HostUnknown, "4.5": RateLimited,
 	"4.6": Loop, "4.7": Expired, "4.14": Loop, "4.310": HostUnknown, "4.312": Network, "4.316": Expired,
