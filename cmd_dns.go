@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -153,12 +154,17 @@ type dnsAdvisor struct {
 	resolver dns.Resolver // nil: nobody is asked
 	queue    *outbound.Queue
 	hosts    []string
+	pages    string // host of the public pages
 	name     string // of this machine: letters reach others from its addresses
 	relayed  bool   // but for those that a smart host sends
 }
 
 func newDNSAdvisor(r dns.Resolver, q *outbound.Queue, cfg config.Config) dnsAdvisor {
-	return dnsAdvisor{r, q, mailHosts(cfg), string(cfg.Hostname), relayed(cfg)}
+	a := dnsAdvisor{r, q, mailHosts(cfg), "", string(cfg.Hostname), relayed(cfg)}
+	if u, err := url.Parse(string(cfg.Web.URL)); err == nil {
+		a.pages = u.Hostname()
+	}
+	return a
 }
 
 // records lists what a domain has to publish, compared with what it does.
@@ -167,7 +173,7 @@ func (a dnsAdvisor) records(ctx context.Context, o *ticketing.Organisation, doma
 	if err != nil {
 		return nil, err
 	}
-	d := dnscheck.Domain{Name: domain, Hosts: a.hosts, Relayed: a.relayed}
+	d := dnscheck.Domain{Name: domain, Hosts: a.hosts, Pages: a.pages, Relayed: a.relayed}
 	switch own, err := a.queue.Relay(ctx, o.ID); {
 	case err == nil:
 		d.Relayed = own.Kind == outbound.RelaySmarthost

@@ -1,6 +1,7 @@
 package dnscheck
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,23 +134,33 @@ func (rec *Record) compareMX(ctx context.Context, r dns.Resolver) {
 	}
 }
 
-// compareAddresses takes an alias, or A and AAAA records with the same meaning.
+// compareAddresses takes an alias, or A and AAAA records with the same meaning, to any of the nodes.
 func (rec *Record) compareAddresses(ctx context.Context, r dns.Resolver) {
 	found, _, err := r.IP(ctx, rec.Name)
 	if rec.absent(err, len(found) == 0) {
 		return
 	}
-	wanted, _, err := r.IP(ctx, rec.host)
-	if err != nil {
-		rec.say(NoAnswer, "%s: %v", rec.host, err)
-		return
-	}
 	rec.show(texts(found)...)
-	if slices.ContainsFunc(found, func(ip netip.Addr) bool { return !slices.Contains(wanted, ip) }) {
-		rec.say(Different, "it leads to other machines than %s", rec.host)
-		return
+	var failure error
+	found = slices.Clone(found)
+	for _, node := range rec.nodes {
+		if node == "" || len(found) == 0 {
+			continue
+		}
+		ours, _, err := r.IP(ctx, dns.ASCII(node))
+		if err != nil && !errors.Is(err, dns.ErrNotFound) {
+			failure = cmp.Or(failure, fmt.Errorf("%s: %w", node, err))
+		}
+		found = slices.DeleteFunc(found, func(ip netip.Addr) bool { return slices.Contains(ours, ip) })
 	}
-	rec.say(OK, "")
+	switch {
+	case len(found) == 0:
+		rec.say(OK, "")
+	case failure != nil:
+		rec.say(NoAnswer, "%v", failure)
+	default:
+		rec.say(Different, "it leads to other machines than %s", rec.host)
+	}
 }
 
 func texts(list []netip.Addr) (out []string) {

@@ -117,6 +117,41 @@ func TestInheritedPolicy(t *testing.T) {
 	}
 }
 
+// TestPolicyHosts: any node may serve MTA-STS policies, and several.
+func TestPolicyHosts(t *testing.T) {
+	d := exampleDomain(t)
+	d.Hosts, d.Pages = append(d.Hosts, "mx2.desk.test"), "help.desk.test"
+	zone := exampleZone(d)
+	zone["mx2.desk.test"] = dns.Records{A: []string{"192.0.2.2"}}
+	zone["help.desk.test"] = dns.Records{A: []string{"192.0.2.3"}}
+	judge := func(addresses ...string) Status {
+		zone["mta-sts.a.test"] = dns.Records{A: addresses}
+		for _, r := range Check(t.Context(), zone, Records(d)) {
+			if r.Type == "CNAME" {
+				return r.Status
+			}
+		}
+		return ""
+	}
+	for _, c := range []struct {
+		addresses string
+		want      Status
+	}{
+		{"192.0.2.1 192.0.2.2", OK}, {"192.0.2.3", OK}, {"192.0.2.1 192.0.2.4", Different},
+	} {
+		if got := judge(strings.Fields(c.addresses)...); got != c.want {
+			t.Errorf("%s: %s, want %s", c.addresses, got, c.want)
+		}
+	}
+	zone["help.desk.test"] = dns.Records{Fail: true}
+	if got := judge("192.0.2.1"); got != OK {
+		t.Errorf("that of the first host, another gives no answer: %s", got)
+	}
+	if got := judge("192.0.2.3"); got != NoAnswer {
+		t.Errorf("that of a host without answer: %s", got)
+	}
+}
+
 // TestKeyStates: what each state of a key asks for.
 func TestKeyStates(t *testing.T) {
 	for state, want := range map[string]Need{"created": Pending, "published": Pending, "active": Required, "retiring": Wanted, "removed": Obsolete} {

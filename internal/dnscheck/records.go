@@ -8,6 +8,7 @@ import (
 	"crypto"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"mxdesk/internal/dns"
@@ -18,6 +19,7 @@ type Domain struct {
 	Name    string
 	Hosts   []string // its mail exchangers, the first one this machine
 	Keys    []Key
+	Pages   string       // the host of the public pages; "" if they are at its mail exchangers alone
 	MTASTS  string       // the record of its MTA-STS policy; "" if it has none
 	Senders []netip.Addr // addresses that its letters leave from; none: unknown
 	Relayed bool         // its letters leave from a smart host
@@ -59,6 +61,7 @@ type Record struct {
 	senders []netip.Addr
 	domain  string
 	host    string
+	nodes   []string   // hosts that may stand behind an alias
 	ip      netip.Addr // of a PTR
 }
 
@@ -95,7 +98,7 @@ func Records(d Domain) []Record {
 	add(Record{Name: "_dmarc." + name, Type: "TXT", Value: "v=DMARC1; p=reject; adkim=s; aspf=s", About: "DMARC", Need: Required})
 	if d.MTASTS != "" {
 		add(Record{Name: "_mta-sts." + name, Type: "TXT", Value: d.MTASTS, About: "MTA-STS", Need: Wanted})
-		add(Record{Name: "mta-sts." + name, Type: "CNAME", Value: host + ".", About: "MTA-STS", Need: Wanted})
+		add(Record{Name: "mta-sts." + name, Type: "CNAME", Value: host + ".", About: "MTA-STS", Need: Wanted, nodes: append(slices.Clone(d.Hosts), d.Pages)})
 	}
 	add(Record{Name: "_smtp._tls." + name, Type: "TXT", Value: "v=TLSRPTv1; rua=mailto:tls-reports@" + name, About: "TLS-RPT", Need: Wanted})
 	return list
