@@ -82,6 +82,14 @@ func sameSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
+// known tells whether an organisation has the number that somebody typed.
+func (d *database) known(organisation int32) error {
+	if d.directory.Organisation(organisation) == nil {
+		return fmt.Errorf("there is no organisation %d; mxdesk dns --offline shows the numbers", organisation)
+	}
+	return nil
+}
+
 type migrateCmd struct{}
 
 // Run migrates the database that the configuration names.
@@ -144,6 +152,9 @@ type staffCmd struct {
 // Run makes a staff member.
 func (c staffCmd) Run(e *environment) error {
 	return e.withDatabase(e.cli.Admin.Dev, func(ctx context.Context, d *database) error {
+		if err := d.known(c.Organisation); err != nil {
+			return err
+		}
 		person, err := d.service.AddStaff(ctx, c.Organisation, ticketing.NewStaff{Name: c.Name, Address: c.Address, Role: c.Role, Preferences: c.Prefer})
 		if err != nil {
 			return err
@@ -161,8 +172,17 @@ type tokenCmd struct {
 
 // Run makes a token.
 func (c tokenCmd) Run(e *environment) error {
+	rights := ticketing.Rights(c.Rights)
+	if (c.Organisation == 0) != (rights == ticketing.OperatorRights) {
+		return errors.New("a token of the whole server is made with 0 and --rights operator, one of an organisation with its number and other rights")
+	}
 	return e.withDatabase(e.cli.Admin.Dev, func(ctx context.Context, d *database) error {
-		token, err := d.service.CreateToken(ctx, c.Organisation, id.ID{}, ticketing.Rights(c.Rights), c.Name)
+		if c.Organisation != 0 {
+			if err := d.known(c.Organisation); err != nil {
+				return err
+			}
+		}
+		token, err := d.service.CreateToken(ctx, c.Organisation, id.ID{}, rights, c.Name)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,11 @@ func (c reprocessCmd) Run(e *environment) error {
 	}
 	// The log may be long: only a signal ends this, not the time that other commands have.
 	return e.withDatabase(c.Dev, func(_ context.Context, d *database) error {
+		if c.Organisation != 0 {
+			if err := d.known(c.Organisation); err != nil {
+				return err
+			}
+		}
 		done, err := d.service.Reprocess(e.ctx, ticketing.Reprocess{
 			Organisation: c.Organisation, Letter: letter, All: c.All, After: after,
 			Progress: func(p ticketing.Reprocessed) {
