@@ -16,6 +16,7 @@ const (
 
 // attributionEnd tells whether an introduction may end with this line. Some programs write no colon.
 func attributionEnd(s string, quoted bool) bool {
+	s = strings.TrimRight(s, "*")
 	if strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：") || quoted && strings.HasSuffix(s, ">") {
 		return true
 	}
@@ -87,6 +88,9 @@ func isAttribution(s string, quoted bool) bool {
 		return false // begins in the middle of an address
 	}
 	s = asciiDigits(s)
+	if strings.HasPrefix(s, "*") && strings.HasSuffix(s, "*") {
+		s = strings.Trim(s, "*") // bold in a text that was HTML
+	}
 	if strings.HasPrefix(s, "--") {
 		t := strings.Trim(s, "- ")
 		return hasWrote(strings.ToLower(t)) && (hasDate(t) || hasAddress(t) || isNamed(s, t))

@@ -185,6 +185,9 @@ func isReplyAbove(s string) bool {
 	if !drawn {
 		return false
 	}
+	if strings.HasPrefix(s, "##- ") && strings.HasSuffix(s, " -##") {
+		return true // so it is drawn in any language
+	}
 	l := strings.ToLower(s)
 	for _, p := range replyAbove {
 		if strings.Contains(l, p) {

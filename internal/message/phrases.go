@@ -94,6 +94,19 @@ var replyAbove = strings.Split("reply above this line|type your reply above|repl
 	"responda acima desta linha|rispondi sopra questa riga|rispondere sopra questa|antwoord boven deze regel|antwoorden boven deze lijn|svar over denne linje|svara ovanför|svar ovenfor denne|"+
 	"odpowiedz powyżej tej linii|ответ выше этой|ответьте выше этой|回复在此行上方|请在此行之上回复|この行より上に返信", "|")
 
+// closings begin what stands at the end of a letter, above the name.
+var closings = strings.Split("regards|best regards|kind regards|warm regards|with kind regards|with best regards|many thanks|thanks and regards|best wishes|sincerely|yours sincerely|yours faithfully|cheers|"+
+	"mit freundlichen grüßen|mit freundlichen grüssen|mit freundlichem gruß|freundliche grüße|freundliche grüsse|viele grüße|beste grüße|liebe grüße|mfg|gruß|grüße|cordialement|bien cordialement|bien à vous|salutations|sincères salutations|meilleures salutations|"+
+	"saludos|un saludo|saludos cordiales|atentamente|atenciosamente|cumprimentos|com os melhores cumprimentos|abraços|cordiali saluti|distinti saluti|saluti|met vriendelijke groet|met vriendelijke groeten|groet|groeten|mvg|"+
+	"med vänlig hälsning|med vänliga hälsningar|vänliga hälsningar|hälsningar|mvh|med venlig hilsen|venlig hilsen|med vennlig hilsen|vennlig hilsen|hilsen|hilsener|ystävällisin terveisin|terveisin|pozdrawiam|z poważaniem|s pozdravem|s pozdravom|üdvözlettel|cu stimă|"+
+	"с уважением|з повагою|с уважение|saygılarımla|iyi çalışmalar|με εκτίμηση|lp|lep pozdrav|pozdrav|s poštovanjem|trân trọng|salam|以上|よろしくお願いします|此致|감사합니다|بركات|تحياتي|בברכה", "|")
+
+// secretWords and addresseeWords stand together in what companies add below every letter.
+var (
+	secretWords    = strings.Split("confidential|privileged|vertraulich|confidentiel|confidencial|riservat|vertrouwelijk|poufn|důvěrn|dôvern|bizalmas|confidențial|конфиденциал|конфіденц|поверител|gizli|fortrolig|konfidentiell|konfidensiel|luottamuksel|εμπιστευτικ|機密|机密|保密|기밀|סודי|سري", "|")
+	addresseeWords = strings.Split("recipient|addressee|adressat|empfänger|destinatair|destinatari|destinatário|geadresseerde|ontvanger|odbiorc|příjemc|príjemc|címzett|получател|адресат|одержувач|alıcı|modtager|mottag|vastaanottaj|παραλήπτη|受信者|宛先|收件人|수신|נמען|المستلم", "|")
+)
+
 // labels are the names of the fields of a quoted header.
 var labels = map[string]labelKind{}
 

@@ -239,6 +239,12 @@ func TestSplitReply(t *testing.T) {
 		"no bare address":    {"New.\nI got this from bob@example.com at 10:00:\n> old", "New.\nI got this from bob@example.com at 10:00:", ""},
 		"name and time":      {"New.\n\nBob Builder schrieb am 06.01.2025 10:00:\n\nOld.", "New.", ""},
 		"QQ":                 {"新。\n\n------------------&nbsp;原始邮件&nbsp;------------------\n发件人: \"Bob\" <bob@example.com>;\n\n旧。", "新。", ""},
+		"marker":             {"New.\n\n##- Xyz abc zyx -##\n\nOld.", "New.", ""},
+		"bold":               {"New.\n\n**On Mon, Jan 6, 2025 at 10:00 AM Bob <bob@example.com> wrote:**\n\n> old", "New.", ""},
+		"closing below":      {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> old\n\nBest regards,\nAnn", "New.", "Best regards,\nAnn"},
+		"no closing":         {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> old\n\nRegards to Bob from me.", "New.\n\n> old\n\nRegards to Bob from me.", ""},
+		"secrecy below":      {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> old\n\nThis mail is confidential. If you are not\nthe intended recipient, delete it.", "New.", "This mail is confidential. If you are not\nthe intended recipient, delete it."},
+		"secret words below": {"New.\n\nOn 6 Jan 2025, Bob wrote:\n> old\n\nNo.\n\nIt is confidential for the recipient.", "New.\n\n> old\n\nNo.\n\nIt is confidential for the recipient.", ""},
 		"list footer":        {"Hello all\n\n_______________________________________________\nusers mailing list\nusers@lists.example.org\nhttps://lists.example.org/listinfo/users", "Hello all", "_______________________________________________\nusers mailing list\nusers@lists.example.org\nhttps://lists.example.org/listinfo/users"},
 	} {
 		reply, _, sig := split(c.text, replyContext{answer: true})

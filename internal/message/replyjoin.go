@@ -12,6 +12,10 @@ func (s *splitter) join() {
 	s.rejoinWrapped()
 	s.keepCited()
 	first, last := s.ownEnds()
+	if last > first && s.isClosing(s.spans[last]) {
+		s.spans[last].kind = spanFooter // behind the quote, its letter above
+		first, last = s.ownEnds()
+	}
 	if last < 0 {
 		return
 	}
@@ -107,6 +111,54 @@ func (s *splitter) onlySignature(sp span) bool {
 		}
 	}
 	return true
+}
+
+// isClosing tells whether a span is only the end of a letter: the words above a name, or what a company adds about secrecy.
+func (s *splitter) isClosing(sp span) bool {
+	const mostLines, mostWords = 12, 6
+	if countWritten(s.lines, sp.from, sp.to) > mostLines {
+		return false
+	}
+	secret, addressee, began, head := false, false, false, false
+	for i := sp.from; i < sp.to; i++ {
+		m := &s.lines[i]
+		if m.blank || isRule(m.text) {
+			head = head || began
+			continue
+		}
+		l := strings.ToLower(m.text)
+		if !began && wordCount(l) <= mostWords && isClosingLine(l) {
+			return weakTail(s.lines, i+1, sp.to)
+		}
+		began = true
+		secret, addressee = secret || containsAny(l, secretWords), addressee || containsAny(l, addresseeWords)
+		if strings.HasSuffix(l, "?") {
+			return false
+		}
+		if next := i + 1; !head && (next == sp.to || s.lines[next].blank) && !secret && !addressee {
+			return false // its first paragraph is about something else
+		}
+	}
+	return secret && addressee
+}
+
+// isClosingLine tells whether a lower-case line is, or begins with and a comma follows, what stands above a name.
+func isClosingLine(l string) bool {
+	for _, c := range closings {
+		if rest, found := strings.CutPrefix(l, c); found && (rest == "" || strings.IndexByte(",.!-", rest[0]) >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsAny(s string, words []string) bool {
+	for _, w := range words {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // rejoinWrapped gives lines back to a quote that were broken off it by a program that wraps quoted lines: they
