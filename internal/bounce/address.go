@@ -142,7 +142,13 @@ func fieldAddress(value string) string {
 			value = value[i+1 : j]
 		}
 	}
-	value = unquote(unescape(strings.Trim(value, "<> \t',;")))
+	value = strings.Trim(value, "<> \t',;")
+	for _, p := range []string{"smtp:", "mailto:"} {
+		if len(value) > len(p) && strings.EqualFold(value[:len(p)], p) {
+			value = value[len(p):]
+		}
+	}
+	value = unquote(unescape(value))
 	if strings.ContainsAny(value, " \t") {
 		if f := findAddresses(octets.Clip(value, maxField)); len(f) > 0 {
 			value = f[0].addr // a comment, or a command line, beside it

@@ -92,6 +92,14 @@ func TestNoReports(t *testing.T) {
 	}
 }
 
+// TestNullFrom: some systems write the null sender where the author stands, and nothing else tells what they are.
+func TestNullFrom(t *testing.T) {
+	const raw = "From: <>\nTo: us@here.example\nSubject: Mail delivery failed\n\nYour message could not be delivered to:\n\n<them@there.example>: 550 5.1.1 User unknown\n"
+	if r := message.Read([]byte(raw), message.Envelope{}).Bounce; r == nil || len(r.Recipients) != 1 || r.Recipients[0].Address != "them@there.example" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // check returns what is wrong with one expectation, or "".
 func check(c *message.Content, e []any) string {
 	path, op := e[0].(string), e[1].(string)

@@ -79,8 +79,13 @@ func fieldValues(in *Input, name string, n int) []string {
 // subjectSpeaks reports whether the subject is that of a delivery notice, and no answer to
 // one.
 func subjectSpeaks(subject string) bool {
-	s := strings.TrimLeft(squash(subject, maxField), "*[(<\"' ")
-	return begins(s, "subject") || holds(s, "subject within") && !begins(s, "answer")
+	s := squash(subject, maxField)
+	return opensLikeNotice(subject) || holds(s, "subject within") && !begins(s, "answer")
+}
+
+// opensLikeNotice reports whether a subject begins as those of delivery notices do.
+func opensLikeNotice(subject string) bool {
+	return begins(strings.TrimLeft(squash(subject, maxField), "*[(<\"' "), "subject")
 }
 
 // answered reports whether a subject is that of an answer or of a forwarded letter.
@@ -111,7 +116,7 @@ func answers(in *Input) bool {
 // machine reports whether a mail system wrote a letter, by its header.
 func machine(in *Input) bool {
 	from := author(in)
-	return holds(from, "daemon") || in.ReportType == "delivery-status" || in.NullSender && holds(from, "postmaster")
+	return holds(in.From, "daemon") || in.From == "" && holds(from, "daemon") || in.ReportType == "delivery-status" || in.NullSender && (holds(from, "daemon") || holds(from, "postmaster"))
 }
 
 // failedRecipients returns the addresses of X-Failed-Recipients, which Exim and Google set.
@@ -144,12 +149,17 @@ func speaksForReport(in *Input, said []string, failed []string) bool {
 	case in.ReportType != "":
 		return false // a receipt, or another report
 	case holds(from, "daemon"):
+		if in.From != "" && !in.NullSender && !answers(in) && !holds(in.From, "daemon") && !holds(in.From, "postmaster") {
+			return (tells || subject) && evident(said) // it may be a Parcel Delivery Service
+		}
 		return tells || subject || lists(said)
 	case holds(from, "postmaster"):
 		return subject || sign && lists(said) || tells && (sign || evident(said) && len(fieldValues(in, "In-Reply-To", 1)) == 0)
-	case subject && tells && (in.NullSender || answers(in)):
+	case !opensLikeNotice(in.Subject) || len(fieldValues(in, "List-Id", 1)) > 0:
+		// "[Ticket 4711] Undelivered mail", or people who talk of one
+	case tells && (in.NullSender || answers(in)):
 		return evident(said)
-	case subject && tells && holds(from, "robot"):
+	case tells && holds(from, "robot"):
 		return lists(said)
 	}
 	return tells && fromListManager(in)
@@ -179,7 +189,7 @@ func evident(said []string) bool {
 // do not know.
 func lists(said []string) bool {
 	text := octets.Clip(strings.Join(said, "\n"), maxScan)
-	return len(replies(text)) > 0 && slices.ContainsFunc(mentions(said), func(m mention) bool { return m.rank >= named })
+	return slices.ContainsFunc(smtpCodes(text, 20), func(c string) bool { return c[0] != '2' }) && slices.ContainsFunc(mentions(said), func(m mention) bool { return m.rank >= named })
 }
 
 // fromListManager reports whether a list manager wrote the letter itself: one that it passes

@@ -122,10 +122,36 @@ func TestNamedID(t *testing.T) {
 	}
 }
 
+// TestNullSenders: not all that has no sender is a report; programs that answer and lists have none either.
+func TestNullSenders(t *testing.T) {
+	const quote = "The letter to them@there.example could not be delivered.\n\n<them@there.example>: 550 5.1.1 User unknown\n"
+	for _, tt := range []struct{ from, subject, text, list string }{
+		{"Desk <help@there.example>", "[Ticket 4711] Undelivered mail", "We got your question and answer soon.\n\n" + quote, ""},
+		{"Bert <bert@there.example>", "Automatic reply: Delivery Status Notification", "I am away; mail cannot be delivered to me. anna@there.example: phone 512\n", ""},
+		{"Anna <anna@there.example>", "Undelivered mail, why?", quote, "<users.there.example>"},
+		{"postmaster@there.example", "Quarantine summary", "Held back:\n\nbad@evil.example   Cheap pills   score 5.5.1\n", ""},
+	} {
+		in := letter(tt.from, tt.subject, tt.text)
+		header := in.Header
+		in.NullSender = true
+		in.Header = func(name string) []string {
+			if name == "List-Id" && tt.list != "" {
+				return []string{tt.list}
+			}
+			return header(name)
+		}
+		if got := read(in); got != "none" {
+			t.Errorf("%s: %s", tt.subject, got)
+		}
+	}
+}
+
 // TestRobots: what shops and trackers write of deliveries is no report, for it names no recipient, or is their own letter.
 func TestRobots(t *testing.T) {
 	for _, tt := range []struct{ from, subject, text string }{
 		{"Parcels <no-reply@parcel.example>", "Delivery failed", "Your parcel 553 221 could not be delivered.\nEmail: us@here.example\n"},
+		{"Pizza Delivery Service <orders@pizza.example>", "Your message to us", "Your order could not be delivered to anna@customer.example.\n"},
+		{"Mail System Team <it@customer.example>", "Mail delivery", "Yesterday's letters could not be delivered.\n"},
 		{"Pakete <noreply@paket.example>", "Zustellung fehlgeschlagen", "Sendung 553 221 konnte nicht zugestellt werden. Empfänger nicht gefunden.\n"},
 		{"Bert (Tracker) <tracker@there.example>", "[OPS-12] Undelivered mail", "<them@there.example>: 550 5.1.1 User unknown: the message could not be delivered.\n"},
 		{"System Administrator <admin@there.example>", "Mail delivery", "On Sunday nothing can be delivered. Error 451 may be seen.\n"},

@@ -26,6 +26,7 @@ func TestFields(t *testing.T) {
 		kind   string
 		want   string // address original action status code mta reason hard, "; " between recipients
 	}{
+		{"a type of address within the address", "Final-Recipient: rfc822; SMTP:them@there.example\nAction: failed\nStatus: 5.1.1\n", Failure, "them@there.example  failed 5.1.1   user_unknown true"},
 		{"one failure", `Reporting-MTA: dns; mx.here.example
 Arrival-Date: Mon, 2 Mar 2026 10:00:00 +0000
 

@@ -50,6 +50,9 @@ func mayReport(in *bounce.Input, h header) bool {
 			return true
 		}
 	}
+	if in.From == "" {
+		return true // "From: <>", the null sender again
+	}
 	from := strings.ToLower(unfold(h.get("From"))) + in.From
 	for _, w := range reporters {
 		if strings.Contains(from, w) {
