@@ -29,6 +29,7 @@ type happening struct {
 	entry   Entry     // the words it is about, if any
 	machine string    // kind of the letter, when no person wrote it
 	left    *Category // that the ticket was in before; nil: it was not moved
+	posted  bool      // a rule posted the words
 
 	written map[writing]written // messages that tell of it: two hundred agents share one
 	shared  bool                // customers get the very same letter
@@ -55,6 +56,8 @@ func (s *scene) tell(t *Ticket, h happening) {
 		Machine: h.machine, NoAnswer: s.by.NoAnswer,
 	}
 	switch {
+	case h.posted:
+		ev.By, ev.Author, ev.AuthorAddress, ev.Posted = notify.BySystem, id.ID{}, "", true
 	case s.by.Staff:
 		ev.By = notify.ByStaff
 	case s.org.Staff[s.by.Person] != nil:
@@ -77,6 +80,32 @@ func (s *scene) tell(t *Ticket, h happening) {
 	for _, n := range decision.Notices {
 		s.send(t, h, n)
 	}
+	for _, p := range decision.Posts {
+		s.postRule(t, p)
+	}
+}
+
+// postRule posts what a rule says into the ticket, and tells of it as of any reply. It is the program's: it answers nobody, and
+// leaves the status as it is.
+func (s *scene) postRule(t *Ticket, p notify.Post) {
+	tpl, err := template.Compile("", p.Text, "")
+	if err != nil { // it was refused when the policy was read
+		s.note("notify: rule %d: %v", p.Rule, err)
+		return
+	}
+	v := s.values(t, Entry{})
+	v.Recent = s.recentMessages(t, tpl.Recent())
+	_, text, _ := tpl.Render(v)
+	e := Entry{
+		Organisation: s.org.ID, Ticket: t.Number, ID: id.New(), Kind: ReplyEntry, Body: strings.TrimSpace(text),
+		AuthorName: s.org.Name, Identity: ProofSystem, CreatedAt: s.now, // and no letter: what is read of one anew would become its words
+	}
+	if e.Body == "" {
+		return
+	}
+	s.addEntry(e)
+	s.change(t)
+	s.tell(t, happening{event: notify.ReplySent, entry: e, posted: true})
 }
 
 // people are those whom the rules can name.
@@ -174,6 +203,9 @@ func (s *scene) noticeValues(t *Ticket, h happening, n notify.Notice, tpl *templ
 	v := s.values(t, h.entry)
 	v.Recent = s.recentMessages(t, tpl.Recent())
 	v.Staff = n.Audience == notify.ToStaff
+	if h.posted {
+		v.Originator = s.org.Name
+	}
 	if v.Staff && s.doubtful(h.entry) {
 		v.Originator += unverifiedMark
 	}
@@ -198,7 +230,7 @@ func (s *scene) doubtful(e Entry) bool {
 
 // personal tells whether the mail about it carries the words of a person.
 func personal(h happening) bool {
-	return h.entry.Kind != "" && h.entry.Kind != EventEntry && h.machine == ""
+	return h.entry.Kind != "" && h.entry.Kind != EventEntry && h.machine == "" && !h.posted
 }
 
 // participantOf is the person's part in the ticket; staff get theirs when they are first told.

@@ -157,3 +157,38 @@ func TestStatusIsTold(t *testing.T) {
 		}
 	}
 }
+
+// An organisation of the preset "followers" posts a message when a ticket is closed, and its followers are told of that as of any
+// message; it counts as a machine's, and is posted once.
+func TestRulePostsMessage(t *testing.T) {
+	d := newDesk(t)
+	d.set(`{"staff_proof": "token", "preset": "followers"}`)
+	d.must(mail{from: "carl@client.test", to: []string{"help@example.test"}, subject: "Question", text: "hello", header: "Cc: Bob <bob@client.test>\r\n"})
+	d.sentMail()
+	closed := Closed
+	if _, err := d.service.Change(t.Context(), Actor{Organisation: d.org.ID, Person: d.anna}, 1, 0, Patch{Status: &closed}); err != nil {
+		t.Fatal(err)
+	}
+	const words = "The ticket is closed. Write again if there is more to say, and it opens again."
+	if got := d.entries(1); len(got) != 3 || got[1] != "event: ticket.closed" || got[2] != "reply: "+words || d.ticket(1).Status != Closed {
+		t.Errorf("entries %v, status %s", got, d.ticket(1).Status)
+	}
+	mails := d.sentMail()
+	for _, who := range []string{"carl@client.test", "bob@client.test"} {
+		if m := to(t, mails, who); m.Template[:len("reply.sent/")] != "reply.sent/" || !strings.Contains(m.Text, words) || m.Auto != "auto-generated" || m.FromName != "Example" {
+			t.Errorf("mail %+v", m)
+		}
+	}
+	if len(mails) != 2 {
+		t.Errorf("%d mails", len(mails))
+	}
+	d.later(time.Hour)
+	d.must(mail{from: "carl@client.test", to: []string{to(t, mails, "carl@client.test").ReplyTo}, subject: "Re: Question #close#", text: "Thanks."})
+	var byLetter int
+	if err := d.pool.QueryRow(t.Context(), `SELECT count(*) FROM entries WHERE kind = 'reply' AND letter_id IS NOT NULL`).Scan(&byLetter); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.entries(1); got[len(got)-1] != "reply: "+words || byLetter != 0 {
+		t.Errorf("closed by a letter: entries %v; %d of what was posted would be read anew from it", got, byLetter)
+	}
+}

@@ -142,7 +142,7 @@ func (d *decider) blocked(r *Rule) string {
 		return isInternal
 	case e.Machine != "":
 		return machineWrote + e.Machine
-	case e.NoAnswer != "":
+	case e.NoAnswer != "" && e.By != ByStaff: // what staff do is not answered by it
 		return noAnswer + e.NoAnswer
 	}
 	return ""

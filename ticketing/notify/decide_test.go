@@ -262,6 +262,7 @@ func TestPost(t *testing.T) {
 		{Event{Visibility: Internal}, 0, isInternal},
 		{Event{Machine: "auto-reply"}, 0, "a machine wrote the letter: auto-reply"},
 		{Event{NoAnswer: "the sender is null"}, 0, "no automatic answer: the sender is null"},
+		{Event{NoAnswer: "it came through the API", By: ByStaff}, 1, ""},
 	} {
 		c.e.Type = TicketClosed
 		d := Decide(p, &c.e, &People{})
