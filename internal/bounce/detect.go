@@ -85,7 +85,8 @@ func subjectSpeaks(subject string) bool {
 
 // opensLikeNotice reports whether a subject begins as those of delivery notices do.
 func opensLikeNotice(subject string) bool {
-	return begins(strings.TrimLeft(squash(subject, maxField), "*[(<\"' "), "subject")
+	s := strings.TrimLeft(squash(subject, maxField), "*[(<\"' ")
+	return begins(s, "subject") || begins(s, "delivered")
 }
 
 // answered reports whether a subject is that of an answer or of a forwarded letter.
@@ -202,7 +203,7 @@ func fromListManager(in *Input) bool {
 func outcome(subject string, said []string) string {
 	text := squash(subject+"\n"+strings.Join(said, " "), maxScan)
 	switch {
-	case holds(text, "success"):
+	case holds(text, "success") || begins(text, "delivered"):
 		return Delivered
 	case holds(text, "waiting") && !holds(text, "over"):
 		return Delayed

@@ -171,6 +171,9 @@ func (r *Report) settle(told string) {
 		switch {
 		case rc.Action != Failed && rc.Action != Delayed:
 			rc.Reason = ""
+			if code := smtpCodes(rc.Diagnostic, 1); rc.SMTPCode == "" && code != nil && code[0][0] == '2' {
+				rc.SMTPCode = code[0]
+			}
 		case rc.Action == Delayed && rc.Reason == Expired:
 			rc.Reason = Network // "undelivered after 4 hours": its time is not over
 		}

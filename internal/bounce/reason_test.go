@@ -235,7 +235,7 @@ func TestPhrases(t *testing.T) {
 
 func TestSigns(t *testing.T) {
 	asked := []string{
-		"daemon", "postmaster", "robot", "subject", "subject within", "answer", "opening", "success", "waiting", "over", "marker",
+		"daemon", "postmaster", "robot", "subject", "subject within", "answer", "opening", "success", "delivered", "waiting", "over", "marker",
 		"recipient label", "other label", "verdict", "help",
 	}
 	for _, list := range asked {
