@@ -109,7 +109,7 @@ func isAttribution(s string, quoted bool) bool {
 		return false
 	}
 	if hasWrote(lower) {
-		if itWrote(lower) && !quoted {
+		if !quoted && (itWrote(lower) || isPersonal(lower)) {
 			return false
 		}
 		if date || address {
@@ -241,6 +241,20 @@ func itWrote(s string) bool {
 			continue
 		}
 		if r, _ := utf8.DecodeRuneInString(s[i+len(w):]); !unicode.IsLetter(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPersonal tells whether a lower-case line without an address in brackets says "your colleague wrote" or "wrote to me". With an address such words
+// are part of somebody's name.
+func isPersonal(s string) bool {
+	if strings.ContainsAny(s, "<(") && hasAddress(s) {
+		return false
+	}
+	for w := range strings.FieldsSeq(s) {
+		if personalWords[strings.TrimRight(w, ".,:")] {
 			return true
 		}
 	}

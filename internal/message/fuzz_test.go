@@ -70,13 +70,14 @@ func FuzzText(f *testing.F) {
 	f.Add("Hello \nthere\n-- \nBob\n\nOn 1 May 2025, at 10:00, Ann <a@b> wrote:\n> old\n>> older\n", byte(0))
 	f.Add("new\n\n-----Original Message-----\nFrom: a@b\nSent: Monday\nTo: c\nSubject: d\n\nold", byte(1))
 	f.Add("<p>new</p><div class=gmail_quote>On x, y wrote:<blockquote type=cite><ol start=9><li>a<pre> b </ol>", byte(2))
+	f.Add("new On 1 May 2025, Ann <a@b> wrote:\nAB> old\n\nX: a@b\nY: 2025\nZ: Re: Fire\n\nold", byte(8))
 	f.Fuzz(func(t *testing.T, s string, how byte) {
 		s = CleanText(s)
 		lines := appendPlain(nil, joinFlowed(s, how&4 != 0))
 		if how&2 != 0 {
 			lines = htmlLines(s)
 		}
-		reply, quoted, signature := splitReply(lines, replyContext{forward: how&1 != 0, answer: how&8 != 0})
+		reply, quoted, signature := splitReply(lines, replyContext{forward: how&1 != 0, answer: how&8 != 0, subject: "Fire"})
 		// A line may gain its quote marks and line ends, and nothing else.
 		if n := len(reply) + len(quoted) + len(signature); !storable(reply+quoted+signature) || how&2 == 0 && n > len(s)+3*len(lines)+3 {
 			t.Fatalf("%q: %q, %q, %q", s, reply, quoted, signature)

@@ -38,6 +38,10 @@ var wroteAnywhere = strings.Split("写道|寫道|写到|来信|來信|のメッ�
 var toldOf = strings.Split("i wrote|we wrote|he wrote|she wrote|they wrote|i have written|ich schrieb|wir schrieben|er schrieb|schrieb ich|schrieben wir|schrieb er|il a écrit|elle a écrit|ils ont écrit|ik schreef|schreef ik|hij schreef|schreef hij|"+
 	"jag skrev|skrev jag|jeg skrev|skrev jeg|vi skrev|skrev vi|han skrev|skrev han|hon skrev|hun skrev|él escribió|ella escribió|ele escreveu|ela escreveu|lui ha scritto|lei ha scritto|jsem napsal|napsal jsem|napsala jsem|jsem napsala|я писал|я написал|он написал|она написал|мы писали|мы написали", "|")
 
+// personalWords speak to the reader or of the writer, as no program does. Those that are also short for a day, or somebody's name, are left out.
+var personalWords = phraseSet(`your|our|my|me|us|ihr|ihre|ihrer|ihnen|euer|eure|mein|meine|meiner|mir|uns|unser|unsere|dein|deine|votre|vos|notre|nos|nous|vous|m'a|m’a|sus|nuestro|nuestra|seu|sua|nosso|nossa|meu|minha|vostro|vostra|suo|mio|mia|
+	uw|jullie|onze|mijn|vår|vårt|vores|jeres|deres|ditt|mitt|teidän|teidan|minun|wasz|wasza|państwa|mój|moja|váš|vaše|můj|moje|nám|vám|ваш|ваша|ваши|мой|моя|мне|нам|вам|наш|наша|мені`)
+
 // quotingWords begin such a line before a name and an address.
 var quotingWords = strings.Split("quoting |zitat von |citando |citando a |citation de |en réponse à |cytowanie |cytat |цитирую |цитат |цитата |idézet |citát |citat från |citat fra |lainaus |citaat van |mensaje citado por |mensagem citada por |quota |引用 ", "|")
 
