@@ -33,6 +33,8 @@ func TestLanguages(t *testing.T) {
 		{exchange, "Zugestellt: Hallo", "Ihre Nachricht wurde zugestellt an:\n\nthem@there.example\n", "success; them@there.example delivered  "},
 		{exchange, "Nicht zugestellt: Hallo", "Unzustellbar:\n\nthem@there.example\n", "failure; them@there.example failed  undefined"},
 		{exchange, "传递延迟: 打印机", "此邮件尚未送达:\n\nthem@there.example\n", "delay; them@there.example delayed  undefined"},
+		{daemon, "Correo devuelto", "El correo a them@there.example ha sido devuelto: buzón lleno.\n", "failure; them@there.example failed  mailbox_full"},
+		{daemon, "Verzögerung der Zustellung", "Die E-Mail an them@there.example wurde bisher nicht zugestellt.\n", "delay; them@there.example delayed  undefined"},
 		{daemon, "Mancata consegna", "Il messaggio inviato a them@there.example non è stato consegnato: casella piena.\n", "failure; them@there.example failed  mailbox_full"},
 		{daemon, "Mesaj nelivrat", "Nu a putut fi livrat:\n\nthem@there.example: 550 5.1.1 Utilizator inexistent\n", "failure; them@there.example failed 5.1.1 user_unknown"},
 		{daemon, "Olevererad post", "Kunde inte levereras till:\n\n<them@there.example>: Brevlådan är full\n", "failure; them@there.example failed  mailbox_full"},
