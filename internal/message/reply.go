@@ -234,8 +234,11 @@ func (s *splitter) history(from, at int) (spanKind, int, int) {
 // part parts an introduction from the writer's words on its line, once.
 func (s *splitter) part(i int) bool {
 	m := &s.lines[i]
+	if s.parted || m.depth > 0 {
+		return false
+	}
 	at := sharedIntro(m.line.text)
-	if at <= 0 || s.parted || m.depth > 0 {
+	if at <= 0 {
 		return false
 	}
 	s.parted = true
