@@ -51,7 +51,7 @@ func ill(list []Attempt, fates []smtpclient.Fate) (again []bool) {
 func (c *smtpConnection) elsewhere(ctx context.Context, l *Letter, s *session, begun time.Time) bool {
 	targets := s.rest
 	s.rest = nil
-	if len(targets) == 0 || ctx.Err() != nil || c.guide != nil && c.guide.Hurried() && time.Since(begun) > hastyGreeting {
+	if len(targets) == 0 || ctx.Err() != nil || outstays(c.guide, begun) {
 		return false
 	}
 	next, err := c.smtp.greet(ctx, s.domain, targets, l.RequireTLS, c.guide)

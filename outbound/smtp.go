@@ -135,10 +135,16 @@ func (s *SMTP) greet(ctx context.Context, domain string, targets []route.Target,
 			}, nil
 		}
 		said = &hostError{host: t.Host, ip: t.Addr.Addr(), err: err}
-		if targets = targets[i+1:]; ctx.Err() != nil || hurried != nil && hurried() && time.Since(begun) > hastyGreeting {
+		if targets = targets[i+1:]; ctx.Err() != nil || outstays(g, begun) {
 			return nil, said
 		}
 	}
+}
+
+// outstays tells whether a letter begun then has had its time with hosts that do not take it, because others wait for the place; g may
+// be nil.
+func outstays(g Guide, begun time.Time) bool {
+	return g != nil && g.Hurried() && time.Since(begun) > hastyGreeting
 }
 
 // errNoRoom: the site has as many of our connections as it may have.
