@@ -217,10 +217,8 @@ func firstWord(s string) string {
 
 // hasWrote tells whether a lower-case text says that somebody wrote.
 func hasWrote(s string) bool {
-	for _, w := range wroteAnywhere {
-		if strings.Contains(s, w) {
-			return true
-		}
+	if containsAny(s, wroteAnywhere) {
+		return true
 	}
 	words := strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || r == ':' || r == ',' || r == '<' || r == '>' || r == '"' || r == '，' || r == '：'

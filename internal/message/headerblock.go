@@ -18,19 +18,19 @@ func (s *splitter) isHeaderBlock(i int) bool {
 	if kind == 0 || kind == labelOther {
 		return s.namesSubject(i)
 	}
-	seen, strange, blanks := labelKind(0), 0, 0
+	seen, strange, parted := labelKind(0), 0, false
 	for j := i; j < len(s.lines) && j < i+maxBlock; j++ {
 		m := &s.lines[j]
 		if m.depth > 0 {
 			break
 		}
 		if m.blank {
-			blanks++ // some programs write each field as a paragraph
+			parted = true // some programs write each field as a paragraph
 			continue
 		}
 		k := m.label
 		if k == 0 {
-			if strange++; strange > 2 || blanks > 0 {
+			if strange++; strange > 2 || parted {
 				break
 			}
 			continue
@@ -188,11 +188,5 @@ func isReplyAbove(s string) bool {
 	if strings.HasPrefix(s, "##- ") && strings.HasSuffix(s, " -##") {
 		return true // so it is drawn in any language
 	}
-	l := strings.ToLower(s)
-	for _, p := range replyAbove {
-		if strings.Contains(l, p) {
-			return true
-		}
-	}
-	return false
+	return containsAny(strings.ToLower(s), replyAbove)
 }

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -184,4 +185,9 @@ func undecorated(s string) (text string, drawn int) {
 	t := strings.TrimLeft(s, decoration)
 	drawn = utf8.RuneCountInString(s[:len(s)-len(t)])
 	return strings.TrimRight(t, decoration), drawn
+}
+
+// containsAny tells whether one of the phrases stands in s.
+func containsAny(s string, phrases []string) bool {
+	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(s, p) })
 }

@@ -152,15 +152,6 @@ func isClosingLine(l string) bool {
 	return false
 }
 
-func containsAny(s string, words []string) bool {
-	for _, w := range words {
-		if strings.Contains(s, w) {
-			return true
-		}
-	}
-	return false
-}
-
 // rejoinWrapped gives lines back to a quote that were broken off it by a program that wraps quoted lines: they
 // stand right between quoted lines, the one above is long, and they go on in lower case.
 func (s *splitter) rejoinWrapped() {

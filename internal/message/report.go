@@ -54,12 +54,7 @@ func mayReport(in *bounce.Input, h header) bool {
 		return true // "From: <>", the null sender again
 	}
 	from := strings.ToLower(unfold(h.get("From"))) + in.From
-	for _, w := range reporters {
-		if strings.Contains(from, w) {
-			return true
-		}
-	}
-	return strings.HasPrefix(strings.TrimSpace(in.Text), "{") || hasField(in.Text)
+	return containsAny(from, reporters[:]) || strings.HasPrefix(strings.TrimSpace(in.Text), "{") || hasField(in.Text)
 }
 
 // hasField tells whether text holds one of the fields of RFC 3464 that every delivery report has.

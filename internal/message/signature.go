@@ -53,12 +53,7 @@ func isFooter(s string) bool {
 	if words > limit {
 		return false
 	}
-	for _, d := range deviceWords {
-		if strings.Contains(t, d) {
-			return true
-		}
-	}
-	return false
+	return containsAny(t, deviceWords)
 }
 
 // sentBy are sentStarts by their first and sentEnds by their last bytes: most lines are told apart by them.
