@@ -3,6 +3,7 @@ package ticketing
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -73,13 +74,10 @@ func reportMail(t *testing.T, to, contentType string, text []byte) mail {
 // awaitReports waits until n reports are stored and none waits.
 func (d *desk) awaitReports(n int) []Report {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
-	defer cancel()
-	pulse := time.NewTicker(5 * time.Millisecond)
-	defer pulse.Stop()
-	for {
-		list, err := d.service.Reports(ctx, d.org.ID, ReportFilter{})
-		if err != nil {
+	var list []Report
+	d.await(func(ctx context.Context) string {
+		var err error
+		if list, err = d.service.Reports(ctx, d.org.ID, ReportFilter{}); err != nil {
 			d.t.Fatal(err)
 		}
 		var waiting int
@@ -87,12 +85,29 @@ func (d *desk) awaitReports(n int) []Report {
 			d.t.Fatal(err)
 		}
 		if len(list) == n && waiting == 0 {
-			return list
+			return ""
+		}
+		return fmt.Sprintf("%d reports, %d waiting; want %d", len(list), waiting, n)
+	})
+	return list
+}
+
+// await waits until nothing is wrong any more.
+func (d *desk) await(wrong func(context.Context) string) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
+	defer cancel()
+	pulse := time.NewTicker(5 * time.Millisecond)
+	defer pulse.Stop()
+	for {
+		problem := wrong(ctx)
+		if problem == "" {
+			return
 		}
 		select {
 		case <-pulse.C:
 		case <-ctx.Done():
-			d.t.Fatalf("%d reports, %d waiting; want %d", len(list), waiting, n)
+			d.t.Fatal(problem)
 		}
 	}
 }
@@ -122,23 +137,15 @@ func (d *desk) reportSeries() map[string]float64 {
 // awaitSeries waits until metrics of reports have these values: what is stored is counted a moment later.
 func (d *desk) awaitSeries(want map[string]float64) {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
-	defer cancel()
-	pulse := time.NewTicker(5 * time.Millisecond)
-	defer pulse.Stop()
-	for {
+	d.await(func(context.Context) string {
 		counted := d.reportSeries()
 		wrong := maps.Clone(want)
 		maps.DeleteFunc(wrong, func(series string, n float64) bool { return counted[series] == n })
 		if len(wrong) == 0 {
-			return
+			return ""
 		}
-		select {
-		case <-pulse.C:
-		case <-ctx.Done():
-			d.t.Fatalf("want %v; there are %v", wrong, counted)
-		}
-	}
+		return fmt.Sprintf("want %v; there are %v", wrong, counted)
+	})
 }
 
 // TestReportsAreCounted: reports to the addresses of a domain make no ticket and no answer, and count once.
